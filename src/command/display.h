@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The options that say how things look: an argp child that the commands share.
+ */
+#ifndef TCPWATCH_COMMAND_DISPLAY_H
+#define TCPWATCH_COMMAND_DISPLAY_H
+
+#include "output/output.h"
+
+#include <argp.h>
+
+struct display {
+    bool json, no_header;
+    enum { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } color;
+};
+
+/* Its input is a struct display. */
+extern const struct argp display_argp;
+
+/* An output to stdout that looks as the options say. */
+struct output display_output(const struct display *display);
+
+/* Sends the output on its way. Returns whether there is a reader for more; else `status` is what to
+ * exit with, and stderr says why unless the reader has just gone. */
+bool display_flush(struct output *output, int *status);
+
+/* Says once what this user may not see. */
+void display_say_denied(void);
+
+#endif

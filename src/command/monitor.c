@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tcpwatch monitor: every state transition as it happens. Wires source, tracker, owners and output
+ * together and knows when to stop.
+ */
+#include "command/command.h"
+#include "command/display.h"
+#include "command/selection.h"
+#include "command/usage.h"
+#include "process/owner.h"
+#include "process/privileges.h"
+#include "sockdiag/poll.h"
+#include "units/clock.h"
+#include "units/duration.h"
+#include "watch/summary.h"
+#include "watch/tracker.h"
+
+#include <err.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INTERVAL_DEFAULT_NS (100 * NS_PER_MS)
+#define STUCK_DEFAULT_NS    (60 * NS_PER_S)
+
+/* How often to see whether namespace and reader are still there. */
+#define CHECK_NS NS_PER_S
+
+struct options {
+    struct selection selection;
+    struct display display;
+    int64_t interval_ns, stuck_ns;
+    int64_t duration_ns;  /* 0: no end */
+    uint64_t count;       /* 0: no end */
+    enum tcp_state until; /* UNKNOWN: none */
+};
+
+enum {
+    KEY_UNTIL = 0x300,
+    KEY_STUCK,
+    KEY_SOURCE,
+};
+
+static const struct argp_option argp_options[] = {
+    {NULL, 0, NULL, 0, "When and how long:", 2},
+    {"interval", 'i', "DURATION", 0, "Time between two looks of the poll source (default 100ms)",
+     2},
+    {"duration", 'd', "DURATION", 0, "Stop after this time", 2},
+    {"count", 'c', "N", 0, "Stop after N transitions", 2},
+    {"until", KEY_UNTIL, "STATE", 0, "Stop at the first transition into this state", 2},
+    {"stuck", KEY_STUCK, "DURATION", 0,
+     "Say so when a connection stays this long in a state that should pass (default 60s)", 2},
+    {"source", KEY_SOURCE, "auto|poll|trace", 0, "Where transitions come from (default auto)", 2},
+    {0},
+};
+
+static uint64_t parse_count(const struct argp_state *state, const char *value) {
+    char *end;
+    unsigned long long count;
+
+    errno = 0;
+    count = strtoull(value, &end, 10);
+    if (*value < '0' || *value > '9' || *end || errno || count == 0)
+        usage_refuse(state, "--count", value, "is no number of transitions",
+                     "a whole number from 1");
+    return count;
+}
+
+static enum tcp_state parse_until(const struct argp_state *state, const char *value) {
+    const enum tcp_state until = tcp_state_parse(value, strlen(value));
+
+    if (until == TCP_STATE_UNKNOWN || until == TCP_STATE_BOUND_INACTIVE)
+        usage_refuse(state, "--until", value, "is no state that a connection goes to",
+                     "LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, "
+                     "CLOSING, LAST_ACK, TIME_WAIT, CLOSE");
+    return until;
+}
+
+static void parse_source(const struct argp_state *state, const char *value) {
+    if (strcmp(value, "trace") == 0) {
+        warnx("--source=trace: this build has no trace source; --source=poll has no need of it");
+        exit(STATUS_FAILED);
+    }
+    if (strcmp(value, "auto") != 0 && strcmp(value, "poll") != 0)
+        usage_refuse(state, "--source", value, "is unknown", "auto, poll, trace");
+}
+
+static error_t parse(int key, char *value, struct argp_state *state) {
+    struct options *options = state->input;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->err_stream = NULL;
+        state->child_inputs[0] = &options->selection;
+        state->child_inputs[1] = &options->display;
+        return 0;
+    case 'i':
+        options->interval_ns =
+            usage_duration(state, "--interval", value, NS_PER_MS, "at least 1ms");
+        return 0;
+    case 'd':
+        options->duration_ns =
+            usage_duration(state, "--duration", value, NS_PER_MS, "at least 1ms");
+        return 0;
+    case 'c':
+        options->count = parse_count(state, value);
+        return 0;
+    case KEY_UNTIL:
+        options->until = parse_until(state, value);
+        return 0;
+    case KEY_STUCK:
+        options->stuck_ns = usage_duration(state, "--stuck", value, NS_PER_MS, "at least 1ms");
+        return 0;
+    case KEY_SOURCE:
+        parse_source(state, value);
+        return 0;
+    case ARGP_KEY_ARG:
+        usage_refuse_argument(state, value);
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* One watch from its first look to its summary. */
+struct watch {
+    const struct options *options;
+    struct poll_source *source;
+    struct tracker *tracker;
+    struct owners *owners; /* NULL: not looked up */
+    struct output output;
+    struct summary summary;
+    bool done;
+    int status;
+    bool said_denied;
+};
+
+static void finish(struct watch *watch, int status) {
+    if (!watch->done)
+        watch->status = status;
+    watch->done = true;
+}
+
+/* Looks the owner up, once for each time that a process takes the socket. */
+static void find_owner(struct watch *watch, struct connection *connection) {
+    if (!watch->owners || connection->owner_known || connection->inode == 0)
+        return;
+    connection->owner_known = true;
+    if (!owners_find(watch->owners, connection->inode, &connection->owner) && !watch->said_denied) {
+        watch->said_denied = true;
+        display_say_denied();
+    }
+}
+
+static bool is_shown(const struct options *options, const struct event *event) {
+    const uint32_t states = options->selection.filter.states;
+
+    return event->kind == EVENT_LOST || states == 0 ||
+           (states & (TCP_STATE_BIT(event->from) | TCP_STATE_BIT(event->to)));
+}
+
+/* A connection that came after the first look has gone to the state that it was first seen in. */
+static bool reaches(const struct event *event, enum tcp_state state) {
+    const bool moved =
+        event->kind == EVENT_TRANSITION || (event->kind == EVENT_APPEARED && !event->initial);
+
+    if (!moved || state == TCP_STATE_UNKNOWN)
+        return false;
+    for (size_t i = 0; i < event->skipped_count; i++)
+        if (event->skipped[i] == TCP_STATE_BIT(state))
+            return true;
+    return event->to == state;
+}
+
+static void on_event(void *into, struct event *event) {
+    struct watch *watch = into;
+    const struct options *options = watch->options;
+    struct connection *connection = event->connection;
+    bool first = false;
+
+    if (watch->done)
+        return;
+    if (connection) {
+        find_owner(watch, connection);
+        first = !connection->shown;
+        if (first && options->selection.process &&
+            !owner_is(&connection->owner, options->selection.process))
+            return;
+        /* Selected by its process only now that one has accepted it. */
+        if (first && event->kind == EVENT_HELD && options->selection.process)
+            event->kind = EVENT_APPEARED;
+    }
+    if (event->kind != EVENT_HELD && is_shown(options, event)) {
+        if (connection)
+            connection->shown = true;
+        summary_add(&watch->summary, event, first && connection);
+        output_event(&watch->output, event);
+    }
+    if (reaches(event, options->until) ||
+        (options->count && watch->summary.transitions >= options->count))
+        finish(watch, STATUS_DONE);
+}
+
+static int look(void *into, const struct socket *socket, struct socket *found) {
+    return poll_source_look(((struct watch *)into)->source, socket, found);
+}
+
+/* The source's observations go to the tracker. */
+static void on_begin_walk(void *into) {
+    struct watch *watch = into;
+
+    if (watch->owners)
+        owners_forget(watch->owners);
+    tracker_begin_walk(watch->tracker);
+}
+
+static void on_seen(void *into, const struct socket *socket, int64_t at_ns) {
+    tracker_seen(((struct watch *)into)->tracker, socket, at_ns);
+}
+
+static void on_end_walk(void *into, int64_t at_ns) {
+    tracker_end_walk(((struct watch *)into)->tracker, at_ns);
+}
+
+static void on_freed(void *into, const struct socket *last, const struct socket *successor,
+                     const struct socket *peer, int64_t at_ns) {
+    tracker_freed(((struct watch *)into)->tracker, last, successor, peer, at_ns);
+}
+
+static void on_lost(void *into, uint64_t count) {
+    tracker_lost(((struct watch *)into)->tracker, count);
+}
+
+static void on_blind(void *into, const char *reason, int64_t at_ns) {
+    struct event event = {.kind = EVENT_LOST, .at_ns = at_ns, .reason = reason};
+
+    on_event(into, &event);
+}
+
+static void on_paced(void *into, int64_t interval_ns, int64_t cost_ns) {
+    const struct watch *watch = into;
+    char interval[DURATION_TEXT_SIZE], asked[DURATION_TEXT_SIZE], cost[DURATION_TEXT_SIZE];
+
+    duration_text(interval, interval_ns);
+    duration_text(asked, watch->options->interval_ns);
+    duration_text(cost, cost_ns);
+    if (interval_ns > watch->options->interval_ns)
+        warnx("looking every %s instead of every %s: a look at this host's sockets takes %s of "
+              "processor time",
+              interval, asked, cost);
+    else
+        warnx("looking every %s again", interval);
+}
+
+static volatile sig_atomic_t stop_signal;
+
+static void on_signal(int number) {
+    stop_signal = number;
+}
+
+/* The signals that end the watch are taken only while it waits; a second one kills. */
+static void set_signals(sigset_t *unblocked) {
+    const struct sigaction stop = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigset_t stops;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGINT);
+    sigaddset(&stops, SIGTERM);
+    sigprocmask(SIG_BLOCK, &stops, unblocked);
+    sigdelset(unblocked, SIGINT);
+    sigdelset(unblocked, SIGTERM);
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGTERM, &stop, NULL);
+}
+
+static void check_surroundings(struct watch *watch) {
+    const struct selection *selection = &watch->options->selection;
+
+    if (selection->netns_name && netns_gone(&selection->netns)) {
+        on_blind(watch, "the network namespace has gone", clock_now());
+        warnx("the network namespace %s has gone", selection->netns_name);
+        finish(watch, STATUS_FAILED);
+    }
+    if (output_reader_gone(&watch->output))
+        finish(watch, STATUS_DONE);
+}
+
+static void flush(struct watch *watch) {
+    int status;
+
+    if (!display_flush(&watch->output, &status)) {
+        watch->done = false; /* this is the reason that counts */
+        finish(watch, status);
+    }
+}
+
+static void loop(struct watch *watch, const sigset_t *unblocked) {
+    const struct options *options = watch->options;
+    const int64_t end_ns =
+        options->duration_ns ? watch->summary.began_ns + options->duration_ns : INT64_MAX;
+    int64_t settle_ns = INT64_MAX, check_ns = watch->summary.began_ns + CHECK_NS;
+
+    while (!watch->done) {
+        int64_t until_ns = end_ns < settle_ns ? end_ns : settle_ns;
+
+        if (check_ns < until_ns)
+            until_ns = check_ns;
+        if (poll_source_run(watch->source, until_ns, unblocked) < 0 && errno != EINTR) {
+            warn("cannot read the kernel's sockets (sock_diag)");
+            finish(watch, STATUS_FAILED);
+        }
+        settle_ns = tracker_settle(watch->tracker, clock_now());
+        flush(watch);
+        if (clock_now() >= check_ns) {
+            check_surroundings(watch);
+            check_ns = clock_now() + CHECK_NS;
+        }
+        if (stop_signal)
+            finish(watch, STATUS_DONE);
+        if (clock_now() >= end_ns)
+            finish(watch, options->until ? STATUS_NOT_REACHED : STATUS_DONE);
+    }
+}
+
+static void summarise(struct watch *watch) {
+    struct connection *connection = NULL;
+
+    watch->summary.ended_ns = clock_now();
+    while ((connection = tracker_next(watch->tracker, connection)))
+        if (connection->shown)
+            summary_add_standing(&watch->summary, connection);
+    output_summary(&watch->output, &watch->summary);
+    flush(watch);
+}
+
+static int run(const struct options *options) {
+    const bool needs_owners = selection_needs_owners(&options->selection);
+    struct watch watch = {.options = options, .status = STATUS_FAILED};
+    const struct tracker_settings settings = {
+        .stuck_ns = options->stuck_ns, .emit = on_event, .look = look, .into = &watch};
+    const struct observer observer = {
+        .into = &watch,
+        .begin_walk = on_begin_walk,
+        .seen = on_seen,
+        .end_walk = on_end_walk,
+        .freed = on_freed,
+        .lost = on_lost,
+        .blind = on_blind,
+        .paced = on_paced,
+    };
+    sigset_t unblocked;
+
+    watch.output = display_output(&options->display);
+    watch.output.owners = !options->selection.no_owner;
+    watch.output.netns = netns_inode();
+    watch.output.unblocked = &unblocked;
+    watch.tracker = tracker_new(&settings);
+    watch.owners = needs_owners ? owners_new() : NULL;
+    watch.source = poll_source_open(&options->selection.filter, options->interval_ns, &observer);
+    if (!watch.tracker || !watch.source || (needs_owners && !watch.owners)) {
+        warn("cannot open the kernel's sock_diag");
+        goto out;
+    }
+    privileges_drop(needs_owners);
+    set_signals(&unblocked);
+    watch.summary.began_ns = clock_now();
+    output_heading(&watch.output);
+    flush(&watch);
+    loop(&watch, &unblocked);
+    if (!watch.output.writer.error)
+        summarise(&watch);
+out:
+    poll_source_close(watch.source);
+    tracker_free(watch.tracker);
+    owners_free(watch.owners);
+    output_free(&watch.output);
+    return watch.status;
+}
+
+int command_monitor(int argc, char **argv) {
+    static const struct argp_child children[] = {
+        {&selection_argp, 0, NULL, 0},
+        {&display_argp, 0, NULL, 0},
+        {0},
+    };
+    static const struct argp argp = {
+        .options = argp_options,
+        .parser = parse,
+        .children = children,
+        .doc = "Print every state transition of the TCP connections on a port, as it happens. "
+               "Ctrl-C ends it with a summary.",
+    };
+    struct options options = {
+        .interval_ns = INTERVAL_DEFAULT_NS,
+        .stuck_ns = STUCK_DEFAULT_NS,
+    };
+    int status = STATUS_FAILED;
+
+    usage_parse(&argp, argc, argv, &options);
+    if (selection_enter(&options.selection))
+        status = run(&options);
+    selection_free(&options.selection);
+    return status;
+}

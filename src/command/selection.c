@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "command/selection.h"
+
+#include "command/usage.h"
+
+#include <err.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    KEY_LOCAL_PORT = 0x100,
+    KEY_REMOTE_PORT,
+    KEY_PROCESS,
+    KEY_NO_OWNER,
+};
+
+static const struct argp_option options[] = {
+    {NULL, 0, NULL, 0, "What to look at:", 1},
+    {"port", 'p', "PORTS", 0, "Either end's port: numbers, service names, ranges, comma lists", 1},
+    {"local-port", KEY_LOCAL_PORT, "PORTS", 0, "This end's port", 1},
+    {"remote-port", KEY_REMOTE_PORT, "PORTS", 0, "The peer's port", 1},
+    {"address", 'a', "ADDR[/LEN]", 0, "Either end's address or network, comma lists", 1},
+    {"state", 's', "STATES", 0,
+     "Comma list of states; for monitor: transitions into or out of them", 1},
+    {NULL, '4', NULL, 0, "IPv4 sockets only", 1},
+    {NULL, '6', NULL, 0, "IPv6 sockets only", 1},
+    {"process", KEY_PROCESS, "PID|NAME", 0, "Sockets of this process only", 1},
+    {"netns", 'N', "NAME|PID|PATH", 0, "Look in that network namespace", 1},
+    {"no-owner", KEY_NO_OWNER, NULL, 0, "Do not look up which process owns a socket", 1},
+    {0},
+};
+
+#define PORTS_ALLOWED                                                                              \
+    "1 to 65535, service names, ranges FIRST-LAST with FIRST not above LAST, comma lists"
+#define STATES_ALLOWED                                                                             \
+    "LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, CLOSING, "         \
+    "LAST_ACK, TIME_WAIT, CLOSE, NEW_SYN_RECV, BOUND_INACTIVE"
+
+static void take_ports(const struct argp_state *state, const char *option, const char *value,
+                       struct ports *ports) {
+    const char *wrong = ports_parse(value, ports);
+
+    if (wrong)
+        usage_refuse(state, option, wrong, "is no port", PORTS_ALLOWED);
+}
+
+static void take_netns(const struct argp_state *state, const char *value,
+                       struct selection *selection) {
+    const char *what = "is no network namespace that is here";
+
+    if (selection->netns_name)
+        usage_refuse(state, "--netns", value, "is a second network namespace", "one");
+    selection->netns_name = value;
+    if (netns_open(&selection->netns, value) == 0)
+        return;
+    if (errno == EACCES || errno == EPERM)
+        what = "may not be opened by this user";
+    usage_refuse(state, "--netns", value, what,
+                 "a name of ip netns, a process id, the path of a namespace");
+}
+
+static void take_family(const struct argp_state *state, int key, struct selection *selection) {
+    const enum filter_family family = key == '4' ? FILTER_INET : FILTER_INET6;
+
+    if (selection->filter.family != FILTER_ANY_FAMILY && selection->filter.family != family)
+        usage_refuse(state, "-4 and -6", "-4 -6", "select nothing together",
+                     "one of them, or none for both families");
+    selection->filter.family = family;
+}
+
+static error_t parse(int key, char *value, struct argp_state *state) {
+    struct selection *selection = state->input;
+    struct filter *filter = &selection->filter;
+    const char *wrong;
+
+    switch (key) {
+    case 'p':
+        take_ports(state, "--port", value, &filter->either);
+        return 0;
+    case KEY_LOCAL_PORT:
+        take_ports(state, "--local-port", value, &filter->local);
+        return 0;
+    case KEY_REMOTE_PORT:
+        take_ports(state, "--remote-port", value, &filter->remote);
+        return 0;
+    case 'a':
+        if ((wrong = prefix_parse(value, filter)))
+            usage_refuse(state, "--address", wrong, "is no address",
+                         "IPv4 with /0 to /32, IPv6 with /0 to /128, comma lists");
+        return 0;
+    case 's':
+        if ((wrong = states_parse(value, &filter->states)))
+            usage_refuse(state, "--state", wrong, "is no state", STATES_ALLOWED);
+        return 0;
+    case '4':
+    case '6':
+        take_family(state, key, selection);
+        return 0;
+    case KEY_PROCESS:
+        if (*value == '\0')
+            usage_refuse(state, "--process", value, "is no process", "a process id or a name");
+        selection->process = value;
+        return 0;
+    case 'N':
+        take_netns(state, value, selection);
+        return 0;
+    case KEY_NO_OWNER:
+        selection->no_owner = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp selection_argp = {.options = options, .parser = parse};
+
+bool selection_needs_owners(const struct selection *selection) {
+    return !selection->no_owner || selection->process;
+}
+
+bool selection_enter(struct selection *selection) {
+    if (!selection->netns_name || netns_enter(&selection->netns) == 0)
+        return true;
+    if (errno == EPERM)
+        warnx("cannot enter the network namespace %s: it needs root (CAP_SYS_ADMIN)",
+              selection->netns_name);
+    else
+        warn("cannot enter the network namespace %s", selection->netns_name);
+    return false;
+}
+
+void selection_free(struct selection *selection) {
+    filter_free(&selection->filter);
+}

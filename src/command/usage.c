@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "command/usage.h"
+
+#include "command/command.h"
+#include "output/writer.h"
+#include "units/duration.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void usage_parse(const struct argp *argp, int argc, char **argv, void *input) {
+    argp_err_exit_status = STATUS_USAGE;
+    /* getopt has said in one line what is wrong; the parsers have no err_stream, which keeps argp
+     * from adding another and lets it return. */
+    if (argp_parse(argp, argc, argv, ARGP_IN_ORDER, NULL, input))
+        exit(STATUS_USAGE);
+}
+
+/* Values are shown as what they are: they may hold anything. */
+static _Noreturn void refuse(struct writer *line) {
+    writer_put(line, "\n", 1);
+    writer_flush(line, STDERR_FILENO, NULL);
+    exit(STATUS_USAGE);
+}
+
+_Noreturn void usage_refuse(const struct argp_state *state, const char *option, const char *value,
+                            const char *what, const char *allowed) {
+    struct writer line = {0};
+
+    writer_text(&line, state->name);
+    writer_text(&line, ": ");
+    writer_text(&line, option);
+    writer_text(&line, ": '");
+    writer_name(&line, value);
+    writer_text(&line, "' ");
+    writer_text(&line, what);
+    writer_text(&line, "; allowed: ");
+    writer_text(&line, allowed);
+    refuse(&line);
+}
+
+_Noreturn void usage_refuse_argument(const struct argp_state *state, const char *argument) {
+    struct writer line = {0};
+
+    writer_text(&line, state->name);
+    writer_text(&line, ": '");
+    writer_name(&line, argument);
+    writer_text(&line, "' is one argument too many; allowed: options only (see --help)");
+    refuse(&line);
+}
+
+int64_t usage_duration(const struct argp_state *state, const char *option, const char *value,
+                       int64_t least_ns, const char *least) {
+    const int64_t ns = duration_parse(value);
+    char allowed[160];
+
+    if (ns >= least_ns)
+        return ns;
+    snprintf(allowed, sizeof(allowed), "a number with ms, s, m or h (a bare number is seconds), %s",
+             least);
+    usage_refuse(state, option, value, ns < 0 ? "is no duration" : "is too short", allowed);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the commands' parsers share: one line for what is wrong, exit status 64, nothing started.
+ */
+#ifndef TCPWATCH_COMMAND_USAGE_H
+#define TCPWATCH_COMMAND_USAGE_H
+
+#include <argp.h>
+#include <stdint.h>
+
+/* Runs a command's parser; exits where the options are wrong or ask for help. */
+void usage_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+/* Refuses a value: "tcpwatch list: --port: '0' is not a port; allowed are ...". Exits. */
+_Noreturn void usage_refuse(const struct argp_state *state, const char *option, const char *value,
+                            const char *what, const char *allowed);
+
+/* Refuses an argument where none is wanted. Exits. */
+_Noreturn void usage_refuse_argument(const struct argp_state *state, const char *argument);
+
+/* A duration of at least `least_ns` nanoseconds, `least` in words. Exits where it is none. */
+int64_t usage_duration(const struct argp_state *state, const char *option, const char *value,
+                       int64_t least_ns, const char *least);
+
+#endif

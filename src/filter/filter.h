@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What to watch: ports, addresses, family and states, read from the command line and held against a
+ * socket. Pure but for the service names, which come from /etc/services.
+ */
+#ifndef TCPWATCH_FILTER_FILTER_H
+#define TCPWATCH_FILTER_FILTER_H
+
+#include "socket/socket.h"
+
+/* Sorted, none touching another. count 0: any port. */
+struct ports {
+    struct port_range {
+        uint16_t first, last;
+    } * ranges;
+    size_t count;
+};
+
+/* len counts bits of struct address: an IPv4 /24 is 96 + 24. ::/0 holds no IPv4 address. */
+struct prefix {
+    struct address address;
+    unsigned len;
+};
+
+enum filter_family { FILTER_ANY_FAMILY = 0, FILTER_INET, FILTER_INET6 };
+
+struct filter {
+    struct ports either, local, remote; /* all that are set have to match */
+    struct prefix *addresses;           /* either end's, any of them; count 0: any address */
+    size_t address_count;
+    enum filter_family family; /* the socket's */
+    uint32_t states;           /* mask of TCP_STATE_BIT; 0: the default of the command */
+};
+
+bool prefix_is_ipv4(const struct prefix *prefix);
+
+/* Reads "5432,8000-8010,http" and adds it to `ports`. Returns NULL, or a copy of the first item
+ * that is wrong (an empty one is), to be freed by the caller. */
+char *ports_parse(const char *text, struct ports *ports);
+
+/* The same for "10.0.0.0/8" and for "FIN_WAIT2,close-wait". */
+char *prefix_parse(const char *text, struct filter *filter);
+char *states_parse(const char *text, uint32_t *states);
+
+bool ports_contain(const struct ports *ports, uint16_t port);
+
+/* Whether the socket is one to watch, its state left aside. */
+bool filter_matches(const struct filter *filter, const struct socket *socket);
+
+void filter_free(struct filter *filter);
+
+#endif

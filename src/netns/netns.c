@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "netns/netns.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Where `ip netns` keeps its names (man 8 ip-netns). */
+#define NAMED_DIR "/run/netns"
+
+static bool is_number(const char *text) {
+    return *text && text[strspn(text, "0123456789")] == '\0';
+}
+
+static int open_path(struct netns *netns, const char *format, const char *which) {
+    snprintf(netns->path, sizeof(netns->path), format, which);
+    netns->fd = open(netns->path, O_RDONLY | O_CLOEXEC);
+    return netns->fd;
+}
+
+static int find(struct netns *netns, const char *which) {
+    if (strlen(which) > PATH_MAX - 32) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    if (strchr(which, '/'))
+        return open_path(netns, "%s", which);
+    if (*which && which[0] != '.' && open_path(netns, NAMED_DIR "/%s", which) >= 0)
+        return netns->fd;
+    if (is_number(which))
+        return open_path(netns, "/proc/%s/ns/net", which);
+    errno = ENOENT;
+    return -1;
+}
+
+int netns_open(struct netns *netns, const char *which) {
+    struct stat status;
+
+    if (find(netns, which) < 0)
+        return -1;
+    if (fstat(netns->fd, &status) < 0 || ioctl(netns->fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
+        close(netns->fd);
+        errno = EINVAL;
+        return -1;
+    }
+    netns->device = status.st_dev;
+    netns->inode = status.st_ino;
+    return 0;
+}
+
+/* A user who owns the user namespace has all capabilities in it: a rootless container's. */
+static int enter_through_owner(const struct netns *netns) {
+    const int owner = ioctl(netns->fd, NS_GET_USERNS);
+    int result;
+
+    if (owner < 0) {
+        errno = EPERM;
+        return -1;
+    }
+    result = setns(owner, CLONE_NEWUSER);
+    close(owner);
+    if (result < 0) {
+        errno = EPERM;
+        return -1;
+    }
+    return setns(netns->fd, CLONE_NEWNET);
+}
+
+int netns_enter(struct netns *netns) {
+    int result = setns(netns->fd, CLONE_NEWNET), error;
+
+    if (result < 0 && errno == EPERM)
+        result = enter_through_owner(netns);
+    error = errno;
+    close(netns->fd);
+    netns->fd = -1;
+    errno = error;
+    return result;
+}
+
+static bool is_this(const struct netns *netns, const char *path) {
+    struct stat status;
+
+    return stat(path, &status) == 0 && status.st_dev == netns->device &&
+           status.st_ino == netns->inode;
+}
+
+bool netns_gone(const struct netns *netns) {
+    const struct dirent *entry;
+    bool found = false;
+    char path[64];
+    DIR *proc;
+
+    if (is_this(netns, netns->path))
+        return false;
+    proc = opendir("/proc");
+    if (!proc)
+        return false;
+    while (!found && (entry = readdir(proc))) {
+        if (!is_number(entry->d_name) || (pid_t)strtol(entry->d_name, NULL, 10) == getpid())
+            continue;
+        snprintf(path, sizeof(path), "/proc/%.16s/ns/net", entry->d_name);
+        found = is_this(netns, path);
+    }
+    closedir(proc);
+    return !found;
+}
+
+uint64_t netns_inode(void) {
+    struct stat status;
+
+    return stat("/proc/thread-self/ns/net", &status) == 0 ? status.st_ino : 0;
+}

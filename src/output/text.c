@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "output/text.h"
+
+#include <net/if.h>
+
+static bool is_link_local(const struct address *address) {
+    return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
+}
+
+void text_end(struct writer *writer, const struct address *address, bool inet6, uint16_t port,
+              uint32_t ifindex) {
+    char device[IF_NAMESIZE], *to;
+
+    if (address_is_unspecified(address)) {
+        writer_put(writer, inet6 ? "[::]" : "*", inet6 ? 4 : 1);
+    } else {
+        if (inet6)
+            writer_put(writer, "[", 1);
+        to = writer_room(writer, ADDRESS_TEXT_SIZE);
+        if (to)
+            writer->len += address_text(to, address, inet6);
+        if (inet6 && ifindex && is_link_local(address) && if_indextoname(ifindex, device)) {
+            writer_put(writer, "%", 1);
+            writer_name(writer, device);
+        }
+        if (inet6)
+            writer_put(writer, "]", 1);
+    }
+    if (port) {
+        writer_put(writer, ":", 1);
+        writer_number(writer, port);
+    } else {
+        writer_put(writer, ":*", 2);
+    }
+}
+
+void text_owner(struct writer *writer, const struct owner *owner, uint32_t inode, uint32_t uid,
+                enum tcp_state state, bool looked_up) {
+    if (owner->pid && inode) {
+        writer_name(writer, *owner->name ? owner->name : "?");
+        writer_put(writer, "[", 1);
+        writer_number(writer, owner->pid);
+        writer_put(writer, "]", 1);
+        if (owner->holders > 1) {
+            writer_put(writer, "+", 1);
+            writer_number(writer, owner->holders - 1u);
+        }
+    } else if (inode && looked_up) {
+        writer_text(writer, "uid:");
+        writer_number(writer, uid);
+    } else if (inode == 0 && (state == TCP_STATE_ESTABLISHED || state == TCP_STATE_CLOSE_WAIT)) {
+        writer_text(writer, "not-accepted");
+    } else {
+        writer_put(writer, "-", 1);
+    }
+}
+
+const char *text_state_color(enum tcp_state state) {
+    static const char *const colors[TCP_STATE_COUNT] = {
+        [TCP_STATE_ESTABLISHED] = "\033[32m", [TCP_STATE_CLOSE_WAIT] = "\033[1;31m",
+        [TCP_STATE_FIN_WAIT1] = "\033[33m",   [TCP_STATE_FIN_WAIT2] = "\033[1;33m",
+        [TCP_STATE_CLOSING] = "\033[33m",     [TCP_STATE_LAST_ACK] = "\033[33m",
+        [TCP_STATE_SYN_SENT] = "\033[36m",    [TCP_STATE_SYN_RECV] = "\033[36m",
+        [TCP_STATE_TIME_WAIT] = "\033[2m",    [TCP_STATE_CLOSE] = "\033[2m",
+        [TCP_STATE_LISTEN] = "\033[34m",
+    };
+
+    return state < TCP_STATE_COUNT && colors[state] ? colors[state] : "";
+}

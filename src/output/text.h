@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The text form; output's own, other rooms include output/output.h.
+ */
+#ifndef TCPWATCH_OUTPUT_TEXT_H
+#define TCPWATCH_OUTPUT_TEXT_H
+
+#include "output/output.h"
+
+void text_monitor_heading(struct output *output);
+void text_event(struct output *output, const struct event *event);
+void text_summary(struct output *output, const struct summary *summary);
+void text_list_row(struct output *output, const struct socket *socket, const struct owner *owner);
+void text_list_end(struct output *output);
+
+/* Parts of both. An end is "127.0.0.1:9998", "[::1]:9998", "*:9998"; port 0 is "*". */
+void text_end(struct writer *writer, const struct address *address, bool inet6, uint16_t port,
+              uint32_t ifindex);
+/* "nginx[812]+2": two more processes hold it. "-": none does. */
+void text_owner(struct writer *writer, const struct owner *owner, uint32_t inode, uint32_t uid,
+                enum tcp_state state, bool looked_up);
+const char *text_state_color(enum tcp_state state);
+
+#define TEXT_COLOR_OFF "\033[0m"
+#define TEXT_COLOR_DIM "\033[2m"
+
+#endif

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+#include "output/text.h"
+#include "tcp/meaning.h"
+#include "units/clock.h"
+#include "units/duration.h"
+
+#include <string.h>
+
+/* The columns that are no address; an address column grows with what comes. */
+#define TIME_WIDTH    14
+#define STATE_WIDTH   13
+#define STAYED_WIDTH  9
+#define ADDRESS_WIDTH 17
+
+static void put_duration(struct writer *writer, int64_t ns) {
+    char text[DURATION_TEXT_SIZE];
+
+    writer_put(writer, text, duration_text(text, ns));
+}
+
+static void put_time(struct writer *writer, int64_t at_ns) {
+    const struct timespec wall = clock_wall(at_ns);
+    struct tm local;
+
+    localtime_r(&wall.tv_sec, &local);
+    writer_format(writer, "%02d:%02d:%02d.%03d  ", local.tm_hour, local.tm_min, local.tm_sec,
+                  (int)(wall.tv_nsec / NS_PER_MS));
+}
+
+/* Writes one end; the column is from now on as wide as the widest that came. */
+static void put_end(struct output *output, const struct connection *connection, bool local) {
+    struct writer *writer = &output->writer;
+    const size_t from = writer->len;
+
+    text_end(writer, local ? &connection->local : &connection->remote, connection->inet6,
+             local ? connection->local_port : connection->remote_port, connection->ifindex);
+    if (writer->len - from + 2 > output->address_width)
+        output->address_width = writer->len - from + 2;
+    writer_pad(writer, from, output->address_width);
+}
+
+static void put_state(struct output *output, enum tcp_state state, const char *name) {
+    struct writer *writer = &output->writer;
+    size_t from;
+
+    if (output->color)
+        writer_text(writer, text_state_color(state));
+    from = writer->len;
+    writer_text(writer, name);
+    writer_pad(writer, from, STATE_WIDTH);
+    if (output->color)
+        writer_text(writer, TEXT_COLOR_OFF);
+}
+
+void text_monitor_heading(struct output *output) {
+    struct writer *writer = &output->writer;
+    size_t from = writer->len;
+
+    output->address_width = ADDRESS_WIDTH;
+    if (!output->header)
+        return;
+    writer_text(writer, "TIME");
+    writer_pad(writer, from, TIME_WIDTH);
+    writer_text(writer, "LOCAL");
+    writer_pad(writer, from, TIME_WIDTH + ADDRESS_WIDTH);
+    writer_text(writer, "REMOTE");
+    writer_pad(writer, from, TIME_WIDTH + 2 * ADDRESS_WIDTH);
+    writer_text(writer, "FROM         TO           STAYED   OWNER\n");
+}
+
+static void begin_line(struct output *output, const struct event *event) {
+    put_time(&output->writer, event->at_ns);
+    put_end(output, event->connection, true);
+    put_end(output, event->connection, false);
+}
+
+static void end_line(struct output *output, const struct event *event, int64_t stayed_ns,
+                     bool at_least) {
+    const struct connection *connection = event->connection;
+    struct writer *writer = &output->writer;
+    const size_t from = writer->len;
+
+    if (stayed_ns >= 0) {
+        if (at_least)
+            writer_put(writer, ">", 1);
+        put_duration(writer, stayed_ns);
+    } else {
+        writer_put(writer, "-", 1);
+    }
+    writer_pad(writer, from, STAYED_WIDTH);
+    text_owner(writer, &connection->owner, connection->inode, connection->uid, event->to,
+               output->owners);
+    writer_put(writer, "\n", 1);
+}
+
+static void begin_words(struct output *output) {
+    writer_pad(&output->writer, output->writer.len, TIME_WIDTH);
+    if (output->color)
+        writer_text(&output->writer, TEXT_COLOR_DIM);
+}
+
+static void end_words(struct output *output) {
+    if (output->color)
+        writer_text(&output->writer, TEXT_COLOR_OFF);
+    writer_put(&output->writer, "\n", 1);
+}
+
+static void put_timer(struct writer *writer, const struct socket *socket) {
+    switch (socket->timer) {
+    case SOCKET_TIMER_TIME_WAIT:
+        writer_text(writer, ", the kernel drops it in ");
+        put_duration(writer, socket->timer_ms * NS_PER_MS);
+        break;
+    case SOCKET_TIMER_RETRANSMIT:
+        writer_format(writer, "; retransmission %u in ", socket->timer_count + 1);
+        put_duration(writer, socket->timer_ms * NS_PER_MS);
+        break;
+    case SOCKET_TIMER_KEEPALIVE:
+        writer_text(writer, "; keepalive probe in ");
+        put_duration(writer, socket->timer_ms * NS_PER_MS);
+        break;
+    case SOCKET_TIMER_PROBE:
+        writer_text(writer, "; zero-window probe in ");
+        put_duration(writer, socket->timer_ms * NS_PER_MS);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Who has to act in a state that waits for somebody. */
+static void put_meaning(struct output *output, const struct event *event) {
+    const struct tcp_meaning *meaning = tcp_meaning(event->to);
+    const struct connection *connection = event->connection;
+    struct writer *writer = &output->writer;
+
+    if (!meaning->waits || !event->socket)
+        return;
+    begin_words(output);
+    writer_text(writer, meaning->waits);
+    writer_text(writer, "; ");
+    if (connection->inode == 0) {
+        writer_text(writer, meaning->alone);
+    } else {
+        if (connection->owner.pid)
+            text_owner(writer, &connection->owner, connection->inode, 0, event->to, true);
+        else
+            writer_format(writer, "a process of user %u", connection->uid);
+        writer_put(writer, " ", 1);
+        writer_text(writer, meaning->held);
+    }
+    put_timer(writer, event->socket);
+    end_words(output);
+}
+
+static void put_skipped(struct output *output, const struct event *event) {
+    struct writer *writer = &output->writer;
+
+    if (event->skipped_count == 0)
+        return;
+    begin_words(output);
+    writer_text(writer, "passed unseen: ");
+    for (size_t i = 0; i < event->skipped_count; i++) {
+        const char *between = i ? ", " : "";
+
+        for (size_t state = 1; state < TCP_STATE_COUNT; state++)
+            if (event->skipped[i] & TCP_STATE_BIT(state)) {
+                writer_text(writer, between);
+                writer_text(writer, tcp_state_name((enum tcp_state)state));
+                between = " or ";
+            }
+    }
+    end_words(output);
+}
+
+static void put_count(struct writer *writer, const char *before, int64_t count, const char *one,
+                      const char *many) {
+    if (count < 0)
+        return;
+    writer_text(writer, before);
+    writer_number(writer, (uint64_t)count);
+    writer_put(writer, " ", 1);
+    writer_text(writer, count == 1 ? one : many);
+}
+
+static void put_cause(struct writer *writer, const struct event *event) {
+    static const char *const words[CAUSE_COUNT] = {
+        [CAUSE_UNKNOWN] = "closed, how was not seen",
+        [CAUSE_FIN] = "closed by FIN",
+        [CAUSE_RESET] = "reset",
+        [CAUSE_TIMED_OUT] = "timed out",
+        [CAUSE_REFUSED] = "refused",
+        [CAUSE_HOST_UNREACHABLE] = "host unreachable",
+        [CAUSE_NETWORK_UNREACHABLE] = "network unreachable",
+        [CAUSE_ABORTED] = "aborted: this side threw it away with a reset",
+        [CAUSE_DESTROYED] = "destroyed by an administrator",
+    };
+
+    if (event->cause == CAUSE_UNKNOWN && event->held)
+        writer_text(writer, "ended by a reset, a timeout or an administrator, which was not seen");
+    else
+        writer_text(writer, words[event->cause]);
+    if (event->closed_first == SIDE_LOCAL)
+        writer_text(writer, ", this side first");
+    else if (event->closed_first == SIDE_REMOTE)
+        writer_text(writer, ", the peer first");
+}
+
+static void put_closed(struct output *output, const struct event *event) {
+    const struct connection *connection = event->connection;
+    const struct totals *totals = &event->totals;
+    struct writer *writer = &output->writer;
+
+    begin_words(output);
+    put_cause(writer, event);
+    if (event->held && connection->owner.pid) {
+        writer_text(writer, "; ");
+        text_owner(writer, &connection->owner, connection->inode, 0, event->to, true);
+        writer_text(writer, " still holds the dead socket");
+    }
+    if (event->lifetime_ns >= 0) {
+        writer_text(writer, "; lived ");
+        put_duration(writer, event->lifetime_ns);
+    }
+    put_count(writer, "; sent ", totals->bytes_sent, "byte", "bytes");
+    put_count(writer, totals->bytes_sent >= 0 ? ", received " : "; received ",
+              totals->bytes_received, "byte", "bytes");
+    put_count(writer, "; ", totals->segs_out, "segment out", "segments out");
+    put_count(writer, ", ", totals->segs_in, "in", "in");
+    put_count(writer, ", ", totals->retransmits > 0 ? totals->retransmits : -1, "retransmission",
+              "retransmissions");
+    end_words(output);
+}
+
+static void put_lost(struct output *output, const struct event *event) {
+    struct writer *writer = &output->writer;
+
+    put_time(writer, event->at_ns);
+    writer_text(writer, "lost: ");
+    if (event->count)
+        put_count(writer, "", (int64_t)event->count,
+                  "connection ended unseen: ", "connections ended unseen: ");
+    writer_text(writer, event->reason);
+    writer_put(writer, "\n", 1);
+}
+
+void text_event(struct output *output, const struct event *event) {
+    switch (event->kind) {
+    case EVENT_APPEARED:
+        begin_line(output, event);
+        put_state(output, TCP_STATE_UNKNOWN, "-");
+        put_state(output, event->to, tcp_state_name(event->to));
+        end_line(output, event, -1, false);
+        put_meaning(output, event);
+        break;
+    case EVENT_TRANSITION:
+        begin_line(output, event);
+        put_state(output, event->from, tcp_state_name(event->from));
+        put_state(output, event->to, tcp_state_name(event->to));
+        end_line(output, event, event->dwell_ns, event->dwell_at_least);
+        put_skipped(output, event);
+        put_meaning(output, event);
+        break;
+    case EVENT_STUCK:
+        begin_line(output, event);
+        put_state(output, event->to, tcp_state_name(event->to));
+        put_state(output, event->to, "stuck");
+        end_line(output, event, event->dwell_ns, event->dwell_at_least);
+        put_meaning(output, event);
+        break;
+    case EVENT_CLOSED:
+        put_closed(output, event);
+        break;
+    case EVENT_LOST:
+        put_lost(output, event);
+        break;
+    case EVENT_HELD:
+        break;
+    }
+}
+
+static void put_ended(struct writer *writer, const struct summary *summary) {
+    static const char *const words[CAUSE_COUNT] = {
+        [CAUSE_UNKNOWN] = "in a way that was not seen",
+        [CAUSE_FIN] = "by FIN",
+        [CAUSE_RESET] = "by a reset",
+        [CAUSE_TIMED_OUT] = "by a timeout",
+        [CAUSE_REFUSED] = "refused",
+        [CAUSE_HOST_UNREACHABLE] = "host unreachable",
+        [CAUSE_NETWORK_UNREACHABLE] = "network unreachable",
+        [CAUSE_ABORTED] = "aborted by this side",
+        [CAUSE_DESTROYED] = "destroyed by an administrator",
+    };
+    static const enum cause order[] = {
+        CAUSE_FIN,     CAUSE_RESET,     CAUSE_TIMED_OUT,        CAUSE_REFUSED,
+        CAUSE_ABORTED, CAUSE_DESTROYED, CAUSE_HOST_UNREACHABLE, CAUSE_NETWORK_UNREACHABLE,
+        CAUSE_UNKNOWN,
+    };
+    const char *between = "";
+
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        const uint64_t count = summary->ended[order[i]];
+
+        if (count == 0)
+            continue;
+        writer_text(writer, between);
+        writer_number(writer, count);
+        writer_put(writer, " ", 1);
+        writer_text(writer, words[order[i]]);
+        between = ", ";
+    }
+    writer_text(writer, *between ? "\n" : "none\n");
+}
+
+void text_summary(struct output *output, const struct summary *summary) {
+    struct writer *writer = &output->writer;
+    const char *title = "longest stay:  ";
+    size_t from;
+
+    writer_text(writer, "-- ");
+    put_duration(writer, summary->ended_ns - summary->began_ns);
+    put_count(writer, " watched: ", (int64_t)summary->connections, "connection seen",
+              "connections seen");
+    put_count(writer, ", ", (int64_t)summary->transitions, "transition", "transitions");
+    put_count(writer, ", ", (int64_t)summary->open, "still open\n", "still open\n");
+    writer_text(writer, "ended:         ");
+    put_ended(writer, summary);
+    if (summary->lost)
+        put_count(writer, "lost:          ", (int64_t)summary->lost, "connection ended unseen\n",
+                  "connections ended unseen\n");
+    for (size_t state = 1; state < TCP_STATE_COUNT; state++) {
+        const struct stay *stay = &summary->longest[state];
+
+        if (stay->ns == 0)
+            continue;
+        writer_text(writer, title);
+        title = "               ";
+        from = writer->len;
+        writer_text(writer, tcp_state_name((enum tcp_state)state));
+        writer_pad(writer, from, STATE_WIDTH);
+        from = writer->len;
+        if (stay->at_least)
+            writer_put(writer, ">", 1);
+        put_duration(writer, stay->ns);
+        writer_pad(writer, from, STAYED_WIDTH);
+        text_end(writer, &stay->local, stay->inet6, stay->local_port, stay->ifindex);
+        writer_put(writer, "  ", 2);
+        text_end(writer, &stay->remote, stay->inet6, stay->remote_port, stay->ifindex);
+        writer_put(writer, "\n", 1);
+    }
+}

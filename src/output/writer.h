@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A growing buffer of text on its way to a descriptor. Only whole batches are written; a failure is
+ * kept and told when asked.
+ */
+#ifndef TCPWATCH_OUTPUT_WRITER_H
+#define TCPWATCH_OUTPUT_WRITER_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct writer {
+    char *data;
+    size_t len, size;
+    int error; /* errno of the first failure; 0: none */
+};
+
+/* Makes room for `more` bytes; returns where they go, NULL where memory ran out. */
+char *writer_room(struct writer *writer, size_t more);
+
+void writer_put(struct writer *writer, const char *data, size_t len);
+void writer_text(struct writer *writer, const char *text);
+void writer_number(struct writer *writer, uint64_t number);
+__attribute__((format(printf, 2, 3))) void writer_format(struct writer *writer, const char *format,
+                                                         ...);
+/* Pads with blanks until `width` bytes stand after `from`. */
+void writer_pad(struct writer *writer, size_t from, size_t width);
+
+/* A name from outside: bytes that a terminal could take for a command, and what is no UTF-8, become
+ * \xHH. */
+void writer_name(struct writer *writer, const char *name);
+
+/* Writes what is there to the descriptor. `unblocked` is the signal mask while it waits for a slow
+ * reader, NULL: as it is. Returns 0, or -1 with errno: EPIPE the reader is gone, EINTR a signal
+ * came, in which case what was not written is kept. */
+int writer_flush(struct writer *writer, int fd, const sigset_t *unblocked);
+
+void writer_free(struct writer *writer);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#include "process/owner.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* An open-addressed table: a host has some hundred thousand sockets, and a list reads it once. */
+struct slot {
+    uint32_t inode; /* 0: free */
+    uint32_t process;
+    uint16_t holders;
+};
+
+struct process {
+    uint32_t pid;
+    char name[16];
+};
+
+struct owners {
+    struct slot *slots;
+    size_t size, used; /* size is a power of two */
+    struct process *processes;
+    size_t process_count;
+    bool scanned, denied;
+};
+
+struct owners *owners_new(void) {
+    return calloc(1, sizeof(struct owners));
+}
+
+void owners_forget(struct owners *owners) {
+    free(owners->slots);
+    free(owners->processes);
+    *owners = (struct owners){0};
+}
+
+void owners_free(struct owners *owners) {
+    if (owners)
+        owners_forget(owners);
+    free(owners);
+}
+
+static struct slot *find_slot(const struct owners *owners, uint32_t inode) {
+    size_t at = (inode * 2654435761u) & (owners->size - 1);
+
+    while (owners->slots[at].inode && owners->slots[at].inode != inode)
+        at = (at + 1) & (owners->size - 1);
+    return &owners->slots[at];
+}
+
+static bool grow(struct owners *owners) {
+    struct owners bigger = {.size = owners->size ? owners->size * 2 : 1024};
+
+    bigger.slots = calloc(bigger.size, sizeof(*bigger.slots));
+    if (!bigger.slots)
+        return false;
+    for (size_t i = 0; i < owners->size; i++)
+        if (owners->slots[i].inode)
+            *find_slot(&bigger, owners->slots[i].inode) = owners->slots[i];
+    free(owners->slots);
+    owners->slots = bigger.slots;
+    owners->size = bigger.size;
+    return true;
+}
+
+static void add_holder(struct owners *owners, uint32_t inode, uint32_t process) {
+    struct slot *slot;
+
+    if (owners->used * 2 >= owners->size && !grow(owners))
+        return;
+    slot = find_slot(owners, inode);
+    if (slot->inode == 0) {
+        owners->used++;
+        *slot = (struct slot){.inode = inode, .process = process, .holders = 1};
+    } else if (slot->process != process) {
+        slot->holders++;
+        if (owners->processes[process].pid < owners->processes[slot->process].pid)
+            slot->process = process;
+    }
+}
+
+/* Remembers the process. Returns its index, or -1. */
+static long add_process(struct owners *owners, uint32_t pid, int proc) {
+    struct process *processes, *process;
+    char path[32];
+    ssize_t len = 0;
+    int fd;
+
+    if ((owners->process_count & (owners->process_count - 1)) == 0) {
+        const size_t room = owners->process_count ? owners->process_count * 2 : 1;
+
+        processes = reallocarray(owners->processes, room, sizeof(*processes));
+        if (!processes)
+            return -1;
+        owners->processes = processes;
+    }
+    process = &owners->processes[owners->process_count];
+    *process = (struct process){.pid = pid};
+    snprintf(path, sizeof(path), "%u/comm", pid);
+    fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        len = read(fd, process->name, sizeof(process->name) - 1);
+        close(fd);
+    }
+    if (len > 0 && process->name[len - 1] == '\n')
+        process->name[len - 1] = '\0';
+    return (long)owners->process_count++;
+}
+
+/* The inode in "socket:[123]", 0 where the link is none. */
+static uint32_t socket_inode(int dir, const char *name) {
+    static const char prefix[] = "socket:[";
+    char target[32];
+    const ssize_t len = readlinkat(dir, name, target, sizeof(target) - 1);
+
+    if (len < (ssize_t)sizeof(prefix) || memcmp(target, prefix, sizeof(prefix) - 1) != 0)
+        return 0;
+    target[len] = '\0';
+    return (uint32_t)strtoul(target + sizeof(prefix) - 1, NULL, 10);
+}
+
+static void scan_process(struct owners *owners, int proc, const char *pid) {
+    const struct dirent *entry;
+    long process = -1;
+    char path[32];
+    DIR *dir;
+    int fd;
+
+    snprintf(path, sizeof(path), "%.10s/fd", pid);
+    fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!dir) {
+        owners->denied |= errno == EACCES || errno == EPERM;
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    while ((entry = readdir(dir))) {
+        const uint32_t inode = entry->d_name[0] == '.' ? 0 : socket_inode(fd, entry->d_name);
+
+        if (inode && process < 0)
+            process = add_process(owners, (uint32_t)strtoul(pid, NULL, 10), proc);
+        if (inode && process >= 0)
+            add_holder(owners, inode, (uint32_t)process);
+    }
+    closedir(dir);
+}
+
+static void scan(struct owners *owners) {
+    DIR *proc = opendir("/proc");
+    const struct dirent *entry;
+
+    owners->scanned = true;
+    if (!proc) {
+        owners->denied = true;
+        return;
+    }
+    while ((entry = readdir(proc)))
+        if (isdigit((unsigned char)entry->d_name[0]))
+            scan_process(owners, dirfd(proc), entry->d_name);
+    closedir(proc);
+}
+
+bool owners_find(struct owners *owners, uint32_t inode, struct owner *owner) {
+    const struct slot *slot;
+
+    *owner = (struct owner){0};
+    if (!owners->scanned)
+        scan(owners);
+    if (inode == 0 || owners->size == 0)
+        return false;
+    slot = find_slot(owners, inode);
+    if (slot->inode == 0)
+        return false;
+    owner->pid = owners->processes[slot->process].pid;
+    owner->holders = slot->holders;
+    memcpy(owner->name, owners->processes[slot->process].name, sizeof(owner->name));
+    return true;
+}
+
+bool owners_denied(const struct owners *owners) {
+    return owners->denied;
+}
+
+bool owner_is(const struct owner *owner, const char *wanted) {
+    char pid[16];
+
+    if (owner->pid == 0)
+        return false;
+    snprintf(pid, sizeof(pid), "%u", owner->pid);
+    return strcmp(wanted, pid) == 0 || strcmp(wanted, owner->name) == 0;
+}

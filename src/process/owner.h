@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which process holds a socket: the kernel tells a socket's inode, /proc/PID/fd tells who has it
+ * open. Knows processes and inodes, nothing of TCP.
+ */
+#ifndef TCPWATCH_PROCESS_OWNER_H
+#define TCPWATCH_PROCESS_OWNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct owner {
+    uint32_t pid;     /* 0: no process, or none that may be seen; else the lowest that holds it */
+    uint16_t holders; /* how many processes hold it (a fork shares its parent's sockets) */
+    char name[16];    /* /proc/PID/comm: untrusted bytes, NUL-terminated */
+};
+
+struct owners;
+
+/* Returns NULL with errno. */
+struct owners *owners_new(void);
+void owners_free(struct owners *owners);
+
+/* Forgets what was read, so that the next owners_find() reads /proc again. */
+void owners_forget(struct owners *owners);
+
+/* Finds who holds the inode. A socket that is not known yet makes it read /proc once, and not again
+ * before owners_forget(). Returns false, and an empty owner, where nobody is seen to hold it. */
+bool owners_find(struct owners *owners, uint32_t inode, struct owner *owner);
+
+/* Whether any process was left out of the last reading because this user may not look into it. */
+bool owners_denied(const struct owners *owners);
+
+/* Whether `wanted` is this owner's pid or its name. */
+bool owner_is(const struct owner *owner, const char *wanted);
+
+#endif

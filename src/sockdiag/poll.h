@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The poll source: walks the kernel's table every interval, and reads between two walks what the
+ * kernel says of sockets that are freed. What it observes goes to the caller's functions.
+ */
+#ifndef TCPWATCH_SOCKDIAG_POLL_H
+#define TCPWATCH_SOCKDIAG_POLL_H
+
+#include "filter/filter.h"
+
+#include <signal.h>
+
+struct poll_source;
+
+/* What a source observes. `into` is handed to each. */
+struct observer {
+    void *into;
+    void (*begin_walk)(void *into);
+    void (*seen)(void *into, const struct socket *socket, int64_t at_ns);
+    void (*end_walk)(void *into, int64_t at_ns);
+    /* A full socket was freed. successor: the minisock at its addresses, or NULL; its cookie is
+     * another where nobody had asked for the socket's before. peer: the other end, where this host
+     * has that too and the socket left no minisock, or NULL. */
+    void (*freed)(void *into, const struct socket *last, const struct socket *successor,
+                  const struct socket *peer, int64_t at_ns);
+    /* So many messages of freed sockets were lost. */
+    void (*lost)(void *into, uint64_t count);
+    /* What could not be seen, in words. */
+    void (*blind)(void *into, const char *reason, int64_t at_ns);
+    /* A walk and what follows from it take cost_ns of a processor: there will be one every
+     * interval_ns, that is not the interval asked for, or is it again. */
+    void (*paced)(void *into, int64_t interval_ns, int64_t cost_ns);
+};
+
+/* Opens in the network namespace of the calling thread. `filter` and `observer` must outlive the
+ * source. Returns NULL with errno. */
+struct poll_source *poll_source_open(const struct filter *filter, int64_t interval_ns,
+                                     const struct observer *observer);
+void poll_source_close(struct poll_source *source);
+
+/* Observes until `until_ns` (CLOCK_MONOTONIC), at the most until the next walk is done; signals of
+ * `unblocked` are taken only while it waits. Returns 0, or -1 with errno (EINTR: a signal came). */
+int poll_source_run(struct poll_source *source, int64_t until_ns, const sigset_t *unblocked);
+
+/* sockdiag_lookup() with the source's netlink socket. */
+int poll_source_look(struct poll_source *source, const struct socket *socket, struct socket *found);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "sockdiag/reply.h"
+
+#include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <linux/inet_diag.h>
+#include <linux/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Whether `len` bytes of struct tcp_info reach past this member. */
+#define INFO_REACHES(len, member)                                                                  \
+    ((len) >= offsetof(struct tcp_info, member) + sizeof(((struct tcp_info *)0)->member))
+
+static void read_info(struct socket *socket, const void *data, size_t len) {
+    struct tcp_info info = {0};
+
+    memcpy(&info, data, len < sizeof(info) ? len : sizeof(info));
+    if (!INFO_REACHES(len, tcpi_total_retrans))
+        return;
+    socket->has |= SOCKET_HAS_INFO;
+    socket->retransmits = info.tcpi_retransmits;
+    socket->probes = info.tcpi_probes;
+    socket->rto_us = info.tcpi_rto;
+    socket->rtt_us = info.tcpi_rtt;
+    socket->rttvar_us = info.tcpi_rttvar;
+    socket->cwnd = info.tcpi_snd_cwnd;
+    socket->unacked = info.tcpi_unacked;
+    socket->lost = info.tcpi_lost;
+    socket->total_retrans = info.tcpi_total_retrans;
+    socket->last_data_sent_ms = info.tcpi_last_data_sent;
+    socket->last_data_recv_ms = info.tcpi_last_data_recv;
+    socket->last_ack_recv_ms = info.tcpi_last_ack_recv;
+    if (!INFO_REACHES(len, tcpi_segs_in))
+        return;
+    socket->has |= SOCKET_HAS_BYTES;
+    socket->bytes_acked = info.tcpi_bytes_acked;
+    socket->bytes_received = info.tcpi_bytes_received;
+    socket->segs_out = info.tcpi_segs_out;
+    socket->segs_in = info.tcpi_segs_in;
+    if (!INFO_REACHES(len, tcpi_data_segs_out))
+        return;
+    socket->has |= SOCKET_HAS_DATA_SEGS;
+    socket->notsent = info.tcpi_notsent_bytes;
+    socket->min_rtt_us = info.tcpi_min_rtt;
+    socket->data_segs_in = info.tcpi_data_segs_in;
+    socket->data_segs_out = info.tcpi_data_segs_out;
+    if (!INFO_REACHES(len, tcpi_bytes_retrans))
+        return;
+    socket->has |= SOCKET_HAS_SENT;
+    socket->bytes_sent = info.tcpi_bytes_sent;
+    socket->bytes_retrans = info.tcpi_bytes_retrans;
+}
+
+bool reply_parse(const struct nlmsghdr *message, struct socket *socket) {
+    const size_t payload = message->nlmsg_len - NLMSG_HDRLEN;
+    const struct inet_diag_msg *diag = mnl_nlmsg_get_payload(message);
+    const struct nlattr *attr;
+
+    if (message->nlmsg_len < NLMSG_HDRLEN || payload < sizeof(*diag))
+        return false;
+    if (diag->idiag_family != AF_INET && diag->idiag_family != AF_INET6)
+        return false;
+
+    memset(socket, 0, sizeof(*socket));
+    socket->cookie = (uint64_t)diag->id.idiag_cookie[1] << 32 | diag->id.idiag_cookie[0];
+    socket->inet6 = diag->idiag_family == AF_INET6;
+    if (socket->inet6) {
+        socket->local = address_from_ipv6(diag->id.idiag_src);
+        socket->remote = address_from_ipv6(diag->id.idiag_dst);
+    } else {
+        socket->local = address_from_ipv4(diag->id.idiag_src);
+        socket->remote = address_from_ipv4(diag->id.idiag_dst);
+    }
+    socket->local_port = ntohs(diag->id.idiag_sport);
+    socket->remote_port = ntohs(diag->id.idiag_dport);
+    socket->state = diag->idiag_state < TCP_STATE_COUNT ? diag->idiag_state : TCP_STATE_UNKNOWN;
+    socket->timer = diag->idiag_timer;
+    socket->timer_ms = diag->idiag_expires;
+    socket->timer_count = diag->idiag_retrans;
+    socket->ifindex = diag->id.idiag_if;
+    socket->uid = diag->idiag_uid;
+    socket->inode = diag->idiag_inode;
+    socket->recv_queue = diag->idiag_rqueue;
+    socket->send_queue = diag->idiag_wqueue;
+
+    mnl_attr_for_each(attr, message,
+                      (unsigned)sizeof(*diag)) if (mnl_attr_get_type(attr) == INET_DIAG_INFO)
+        read_info(socket, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
+    return true;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The clock of everything inside: nanoseconds of CLOCK_MONOTONIC, which no step of the wall clock
+ * and no suspended machine moves.
+ */
+#ifndef TCPWATCH_UNITS_CLOCK_H
+#define TCPWATCH_UNITS_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/* Nanoseconds of any clock; clock_now() is the one that times inside the program are of. */
+int64_t clock_read(clockid_t clock);
+int64_t clock_now(void);
+
+/* The wall clock at the moment `at_ns` of clock_now(), as the two clocks stand to each other now.
+ */
+struct timespec clock_wall(int64_t at_ns);
+
+#endif

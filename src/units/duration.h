@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Durations as people write and read them. Inside the program a duration is int64_t nanoseconds.
+ */
+#ifndef TCPWATCH_UNITS_DURATION_H
+#define TCPWATCH_UNITS_DURATION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define NS_PER_MS 1000000LL
+#define NS_PER_S  1000000000LL
+
+/* Reads a number with ms, s, m or h ("1.5s", "200ms"); a bare number is seconds.
+ * Returns nanoseconds, or -1 for anything else: a sign, another unit, more than 10 years. */
+int64_t duration_parse(const char *text);
+
+/* Writes a text and its NUL: "0.3ms", "120ms", "12.4s", "3m07s", "2h05m", "3d04h".
+ * Rounds down, so that no time is claimed that has not passed. Returns the length. */
+#define DURATION_TEXT_SIZE 32
+size_t duration_text(char *text, int64_t ns);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What changed: the events that the tracker makes and the output shows, and the connection they are
+ * about. Times are nanoseconds of CLOCK_MONOTONIC.
+ */
+#ifndef TCPWATCH_WATCH_EVENT_H
+#define TCPWATCH_WATCH_EVENT_H
+
+#include "process/owner.h"
+#include "socket/socket.h"
+
+#include <uthash.h>
+
+/* Why a connection ended. UNKNOWN: what was seen does not decide it. */
+enum cause {
+    CAUSE_UNKNOWN = 0,
+    CAUSE_FIN,
+    CAUSE_RESET,
+    CAUSE_TIMED_OUT,
+    CAUSE_REFUSED,
+    CAUSE_HOST_UNREACHABLE,
+    CAUSE_NETWORK_UNREACHABLE,
+    CAUSE_ABORTED,   /* this side threw it away */
+    CAUSE_DESTROYED, /* an administrator did (ss -K) */
+    CAUSE_COUNT,
+};
+
+/* Whose FIN came first, for CAUSE_FIN. */
+enum side { SIDE_UNKNOWN = 0, SIDE_LOCAL, SIDE_REMOTE };
+
+/* The counters of a connection that is over; -1: not known. */
+struct totals {
+    int64_t bytes_sent, bytes_received; /* payload, each byte once */
+    int64_t segs_out, segs_in;
+    int64_t retransmits; /* segments */
+};
+
+/* One row of the tracker's table. With 100,000 of them its size counts. */
+struct connection {
+    uint64_t cookie;
+    struct address local, remote;
+    uint16_t local_port, remote_port;
+    uint8_t inet6;
+    uint8_t state; /* enum tcp_state */
+
+    bool born_seen : 1;  /* it began while it was watched */
+    bool since_seen : 1; /* so did the stay in its present state */
+    bool shown : 1;      /* the watcher has passed an event of it on: its own, see monitor */
+    bool minisock : 1;   /* TIME_WAIT or an orphaned FIN_WAIT2: no full socket any more */
+    bool freed : 1;      /* the full socket's destroy message has come */
+    bool over : 1;       /* the closed event was made */
+    bool missing : 1;    /* the last walk did not meet it */
+    bool closed_due : 1; /* in TIME_WAIT, its counters still awaited */
+    bool fin_base_known : 1;
+    bool fin_base : 1;    /* 1 where bytes_acked counts a SYN: this side connected */
+    bool owner_known : 1; /* `owner` was looked up: the watcher's own, see monitor */
+
+    uint32_t walk; /* the last walk of the kernel's table that met it */
+    uint32_t ifindex, uid, inode;
+    int64_t born_ns, since_ns;
+    int64_t stuck_ns;      /* when to speak of a stay that is too long; 0: never */
+    int64_t expires_ns;    /* when the minisock's timer ends it */
+    struct totals *totals; /* of a freed socket, until closed is made */
+    struct owner owner;    /* the last that was known */
+    UT_hash_handle hh;
+};
+
+enum event_kind {
+    EVENT_APPEARED,
+    EVENT_TRANSITION,
+    EVENT_STUCK,
+    EVENT_CLOSED,
+    EVENT_LOST,
+    EVENT_HELD, /* a process has accepted it; for the watcher, nothing to show */
+};
+
+struct event {
+    enum event_kind kind;
+    int64_t at_ns;
+    struct connection *connection; /* NULL for lost; valid while the event is handed on */
+    const struct socket *socket;   /* what was observed; NULL where it is gone */
+
+    /* appeared: to. transition: from, to, dwell. stuck: to, dwell. */
+    enum tcp_state from, to;
+    int64_t dwell_ns;     /* time in `from`, as far as it was watched; -1: not known at all */
+    bool dwell_at_least;  /* the stay began before it was watched */
+    bool exact;           /* the moment itself was seen, not only the next walk */
+    bool initial;         /* appeared: stood there when the watch began */
+    size_t skipped_count; /* steps passed unseen */
+    uint32_t skipped[TCP_SKIPPED_MAX]; /* masks of states, see tcp_state_skipped() */
+
+    /* closed */
+    enum cause cause;
+    enum side closed_first;
+    bool held;           /* ended, and a process still has it open */
+    int64_t lifetime_ns; /* -1: not known */
+    struct totals totals;
+
+    /* lost: `count` connections whose end was not seen (0: not known), or why */
+    uint64_t count;
+    const char *reason;
+};
+
+#endif

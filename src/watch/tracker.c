@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+#include "watch/tracker.h"
+
+#include "units/duration.h"
+#include "watch/verdict.h"
+
+#include <stdlib.h>
+
+/* A destroy message is queued by a kernel worker: it may come this much later than the walk that
+ * does not meet the socket any more. */
+#define SETTLE_NS (10 * NS_PER_MS)
+
+/* Ended connections whose process has still to close them are remembered, so that their destroy
+ * message is not taken for a new connection. So many at the most. */
+#define TOMBSTONES_MAX 20000
+
+struct tracker {
+    struct tracker_settings settings;
+    struct connection *table;
+    uint32_t walk;
+    size_t tombstones;
+    int64_t settle_ns;  /* when tracker_settle() has something to do */
+    uint64_t lost;      /* freed sockets whose message was lost, not explained yet */
+    uint32_t lost_walk; /* the walk during or before which they were */
+};
+
+struct tracker *tracker_new(const struct tracker_settings *settings) {
+    struct tracker *tracker = calloc(1, sizeof(*tracker));
+
+    if (tracker) {
+        tracker->settings = *settings;
+        tracker->settle_ns = INT64_MAX;
+    }
+    return tracker;
+}
+
+static bool is_tombstone(const struct connection *connection) {
+    return connection->state == TCP_STATE_CLOSE && connection->over;
+}
+
+static void forget(struct tracker *tracker, struct connection *connection) {
+    tracker->tombstones -= is_tombstone(connection);
+    HASH_DEL(tracker->table, connection);
+    free(connection->totals);
+    free(connection);
+}
+
+void tracker_free(struct tracker *tracker) {
+    struct connection *connection, *next;
+
+    if (!tracker)
+        return;
+    HASH_ITER(hh, tracker->table, connection, next) {
+        forget(tracker, connection);
+    }
+    free(tracker);
+}
+
+static struct connection *find(const struct tracker *tracker, uint64_t cookie) {
+    struct connection *connection;
+
+    HASH_FIND(hh, tracker->table, &cookie, sizeof(cookie), connection);
+    return connection;
+}
+
+static void emit(const struct tracker *tracker, struct event *event) {
+    tracker->settings.emit(tracker->settings.into, event);
+}
+
+static void settle_by(struct tracker *tracker, int64_t at_ns) {
+    if (at_ns < tracker->settle_ns)
+        tracker->settle_ns = at_ns;
+}
+
+/* Takes over what may change while a connection lives. */
+static void update(struct connection *connection, const struct socket *socket, int64_t at_ns) {
+    if (connection->inode != socket->inode)
+        connection->owner_known = false;
+    connection->inode = socket->inode;
+    if (socket->inode)
+        connection->uid = socket->uid;
+    connection->minisock = socket->timer == SOCKET_TIMER_TIME_WAIT;
+    if (connection->minisock)
+        connection->expires_ns = at_ns + socket->timer_ms * NS_PER_MS;
+    verdict_observe(connection, socket);
+}
+
+static struct connection *add(struct tracker *tracker, const struct socket *socket, int64_t at_ns) {
+    struct connection *connection = calloc(1, sizeof(*connection));
+
+    if (!connection)
+        return NULL;
+    connection->cookie = socket->cookie;
+    connection->local = socket->local;
+    connection->remote = socket->remote;
+    connection->local_port = socket->local_port;
+    connection->remote_port = socket->remote_port;
+    connection->inet6 = socket->inet6;
+    connection->ifindex = socket->ifindex;
+    connection->uid = socket->uid;
+    connection->born_ns = at_ns;
+    connection->born_seen = tracker->walk > 1 || socket->state == TCP_STATE_CLOSE;
+    HASH_ADD(hh, tracker->table, cookie, sizeof(connection->cookie), connection);
+    return connection;
+}
+
+/* A message was lost for this socket, and now its end is known all the same. */
+static void explain_loss(struct tracker *tracker, const struct connection *connection) {
+    if (tracker->lost && !connection->freed)
+        tracker->lost--;
+}
+
+static void emit_closed(struct tracker *tracker, struct connection *connection, enum tcp_state from,
+                        const struct freed *freed, int64_t at_ns) {
+    struct event event = {
+        .kind = EVENT_CLOSED,
+        .at_ns = at_ns,
+        .connection = connection,
+        .socket = freed ? freed->last : NULL,
+        .from = from,
+        .to = connection->state,
+        .held = !connection->freed && connection->inode,
+    };
+
+    connection->closed_due = false;
+    if (connection->over || from == TCP_STATE_LISTEN)
+        return;
+    explain_loss(tracker, connection);
+    verdict_close(&event, freed);
+    connection->over = true;
+    emit(tracker, &event);
+    free(connection->totals);
+    connection->totals = NULL;
+}
+
+/* Enters a state: sets the clocks of the stay. */
+static void enter(struct tracker *tracker, struct connection *connection, enum tcp_state state,
+                  int64_t at_ns, bool seen) {
+    const int64_t stuck = tracker->settings.stuck_ns;
+
+    connection->state = (uint8_t)state;
+    connection->since_ns = at_ns;
+    connection->since_seen = seen;
+    connection->stuck_ns =
+        stuck && (TCP_STATES_TRANSIENT & TCP_STATE_BIT(state)) ? at_ns + stuck : 0;
+}
+
+static void emit_appeared(struct tracker *tracker, struct connection *connection,
+                          const struct socket *socket, int64_t at_ns) {
+    struct event event = {
+        .kind = EVENT_APPEARED,
+        .at_ns = at_ns,
+        .connection = connection,
+        .socket = socket,
+        .to = socket->state,
+        .dwell_ns = -1,
+        .initial = !connection->born_seen,
+    };
+
+    enter(tracker, connection, socket->state, at_ns, connection->born_seen);
+    emit(tracker, &event);
+}
+
+static void emit_held(struct tracker *tracker, struct connection *connection,
+                      const struct socket *socket, int64_t at_ns) {
+    struct event event = {
+        .kind = EVENT_HELD,
+        .at_ns = at_ns,
+        .connection = connection,
+        .socket = socket,
+        .to = connection->state,
+        .dwell_ns = -1,
+    };
+
+    emit(tracker, &event);
+}
+
+static void transition(struct tracker *tracker, struct connection *connection, enum tcp_state to,
+                       const struct socket *socket, int64_t at_ns) {
+    struct event event = {
+        .kind = EVENT_TRANSITION,
+        .at_ns = at_ns,
+        .connection = connection,
+        .socket = socket,
+        .from = connection->state,
+        .to = to,
+        .dwell_ns = at_ns - connection->since_ns,
+        .dwell_at_least = !connection->since_seen,
+    };
+
+    event.skipped_count = tcp_state_skipped(event.from, to, event.skipped);
+    enter(tracker, connection, to, at_ns, true);
+    emit(tracker, &event);
+}
+
+static void speak_if_stuck(struct connection *connection, struct tracker *tracker,
+                           const struct socket *socket, int64_t at_ns) {
+    struct event event = {
+        .kind = EVENT_STUCK,
+        .at_ns = at_ns,
+        .connection = connection,
+        .socket = socket,
+        .to = connection->state,
+        .dwell_ns = at_ns - connection->since_ns,
+        .dwell_at_least = !connection->since_seen,
+    };
+
+    if (connection->stuck_ns == 0 || at_ns < connection->stuck_ns)
+        return;
+    /* And again each time the stay doubles. */
+    while (connection->stuck_ns <= at_ns)
+        connection->stuck_ns += connection->stuck_ns - connection->since_ns;
+    emit(tracker, &event);
+}
+
+/* TIME_WAIT is the end for both sides. Its counters come with the destroy message. */
+static void close_in_time_wait(struct tracker *tracker, struct connection *connection,
+                               enum tcp_state from, int64_t at_ns) {
+    if (connection->freed) {
+        emit_closed(tracker, connection, from, NULL, at_ns);
+        return;
+    }
+    connection->closed_due = true;
+    settle_by(tracker, at_ns + SETTLE_NS);
+}
+
+void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t at_ns) {
+    struct connection *connection = find(tracker, socket->cookie);
+    enum tcp_state from = TCP_STATE_UNKNOWN;
+
+    if (connection && is_tombstone(connection))
+        return;
+    if (!connection) {
+        connection = add(tracker, socket, at_ns);
+        if (!connection) {
+            tracker->lost++;
+            return;
+        }
+        update(connection, socket, at_ns);
+        connection->over = socket->state == TCP_STATE_TIME_WAIT && !connection->born_seen;
+        emit_appeared(tracker, connection, socket, at_ns);
+    } else {
+        const bool accepted = connection->inode == 0 && socket->inode;
+
+        from = connection->state;
+        update(connection, socket, at_ns);
+        if (accepted)
+            emit_held(tracker, connection, socket, at_ns);
+        if (from != socket->state)
+            transition(tracker, connection, socket->state, socket, at_ns);
+        else
+            speak_if_stuck(connection, tracker, socket, at_ns);
+    }
+    connection->walk = tracker->walk;
+    connection->missing = false;
+    if (socket->state == TCP_STATE_TIME_WAIT && !connection->over && !connection->closed_due)
+        close_in_time_wait(tracker, connection, from, at_ns);
+}
+
+/* The socket is in no table any more. `freed` is NULL where its message has not come. */
+static void gone(struct tracker *tracker, struct connection *connection, const struct freed *freed,
+                 int64_t at_ns) {
+    const enum tcp_state from = connection->state;
+    const bool awaits_message = !connection->freed && !connection->minisock &&
+                                from != TCP_STATE_SYN_RECV && connection->inode;
+
+    if (connection->closed_due)
+        emit_closed(tracker, connection, from, freed, at_ns);
+    transition(tracker, connection, TCP_STATE_CLOSE, freed ? freed->last : NULL, at_ns);
+    if (from != TCP_STATE_TIME_WAIT)
+        emit_closed(tracker, connection, from, freed, at_ns);
+    connection->over = true;
+    tracker->tombstones++;
+    if (!awaits_message)
+        forget(tracker, connection);
+}
+
+static void lived_between_walks(struct tracker *tracker, const struct freed *freed, int64_t at_ns) {
+    struct connection *connection;
+
+    /* A listener, or a socket that never connected: no connection. */
+    if (freed->last->remote_port == 0)
+        return;
+    connection = add(tracker, freed->last, at_ns);
+    if (!connection) {
+        tracker->lost++;
+        return;
+    }
+    connection->freed = true;
+    emit_appeared(tracker, connection, freed->last, at_ns);
+    emit_closed(tracker, connection, TCP_STATE_UNKNOWN, freed, at_ns);
+    connection->over = true;
+    tracker->tombstones++;
+    forget(tracker, connection);
+}
+
+/* A minisock goes on in the place of the freed socket. */
+static void succeed(struct tracker *tracker, struct connection *connection,
+                    const struct socket *last, const struct socket *successor, int64_t at_ns) {
+    const struct totals totals = verdict_totals(last, successor->state == TCP_STATE_TIME_WAIT);
+
+    connection->freed = true;
+    if (!connection->over && !connection->totals)
+        connection->totals = malloc(sizeof(totals));
+    if (connection->totals)
+        *connection->totals = totals;
+    if (connection->state == TCP_STATE_UNKNOWN) {
+        update(connection, successor, at_ns);
+        emit_appeared(tracker, connection, successor, at_ns);
+    }
+    if (connection->closed_due)
+        emit_closed(tracker, connection, TCP_STATE_FIN_WAIT2, NULL, at_ns);
+    tracker_seen(tracker, successor, at_ns);
+}
+
+void tracker_freed(struct tracker *tracker, const struct socket *last,
+                   const struct socket *successor, const struct socket *peer, int64_t at_ns) {
+    const struct freed freed = {.last = last, .peer = peer};
+    struct connection *connection = find(tracker, last->cookie);
+
+    /* Another cookie: the addresses are in use again. */
+    if (connection && successor && successor->cookie != last->cookie)
+        successor = NULL;
+    if (connection && is_tombstone(connection)) {
+        forget(tracker, connection);
+        return;
+    }
+    if (!connection && successor) {
+        connection = find(tracker, successor->cookie);
+        if (!connection)
+            connection = add(tracker, successor, at_ns);
+        if (!connection) {
+            tracker->lost++;
+            return;
+        }
+    }
+    if (!connection) {
+        lived_between_walks(tracker, &freed, at_ns);
+    } else if (successor) {
+        succeed(tracker, connection, last, successor, at_ns);
+    } else {
+        connection->freed = true;
+        gone(tracker, connection, &freed, at_ns);
+    }
+}
+
+void tracker_begin_walk(struct tracker *tracker) {
+    tracker->walk++;
+}
+
+static void limit_tombstones(struct tracker *tracker) {
+    struct connection *connection, *next;
+
+    if (tracker->tombstones <= TOMBSTONES_MAX)
+        return;
+    HASH_ITER(hh, tracker->table, connection, next) {
+        if (is_tombstone(connection) && tracker->tombstones > TOMBSTONES_MAX / 2)
+            forget(tracker, connection);
+    }
+}
+
+void tracker_end_walk(struct tracker *tracker, int64_t at_ns) {
+    struct connection *connection, *next;
+
+    HASH_ITER(hh, tracker->table, connection, next) {
+        if (connection->walk == tracker->walk || is_tombstone(connection))
+            continue;
+        connection->missing = true;
+        settle_by(tracker, at_ns + SETTLE_NS);
+    }
+    limit_tombstones(tracker);
+    if (tracker->lost)
+        settle_by(tracker, at_ns + SETTLE_NS);
+}
+
+/* Looks again for a connection that the walk did not meet: a walk is no instant, and may pass by a
+ * socket that moves in the table. */
+static void settle_missing(struct tracker *tracker, struct connection *connection, int64_t at_ns) {
+    const struct socket wanted = {
+        .cookie = connection->cookie,
+        .local = connection->local,
+        .remote = connection->remote,
+        .local_port = connection->local_port,
+        .remote_port = connection->remote_port,
+        .inet6 = connection->inet6,
+        .ifindex = connection->ifindex,
+    };
+    struct socket found;
+    const int stands = tracker->settings.look(tracker->settings.into, &wanted, &found);
+
+    if (stands > 0 && found.cookie == connection->cookie)
+        tracker_seen(tracker, &found, at_ns);
+    else if (stands >= 0)
+        gone(tracker, connection, NULL, at_ns);
+    else
+        settle_by(tracker, at_ns + SETTLE_NS);
+}
+
+static void emit_lost(struct tracker *tracker, int64_t at_ns) {
+    struct event event = {
+        .kind = EVENT_LOST,
+        .at_ns = at_ns,
+        .count = tracker->lost,
+        .reason = "the kernel's messages came faster than they could be read",
+    };
+
+    tracker->lost = 0;
+    emit(tracker, &event);
+}
+
+int64_t tracker_settle(struct tracker *tracker, int64_t at_ns) {
+    struct connection *connection, *next;
+
+    if (at_ns < tracker->settle_ns)
+        return tracker->settle_ns;
+    tracker->settle_ns = INT64_MAX;
+    HASH_ITER(hh, tracker->table, connection, next) {
+        if (connection->missing)
+            settle_missing(tracker, connection, at_ns);
+        else if (connection->closed_due)
+            emit_closed(tracker, connection, TCP_STATE_FIN_WAIT2, NULL, at_ns);
+    }
+    if (tracker->lost && tracker->lost_walk < tracker->walk)
+        emit_lost(tracker, at_ns);
+    return tracker->settle_ns;
+}
+
+void tracker_lost(struct tracker *tracker, uint64_t count) {
+    tracker->lost += count;
+    tracker->lost_walk = tracker->walk;
+}
+
+struct connection *tracker_next(const struct tracker *tracker, const struct connection *previous) {
+    struct connection *connection =
+        previous ? (struct connection *)previous->hh.next : tracker->table;
+
+    while (connection && is_tombstone(connection))
+        connection = connection->hh.next;
+    return connection;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "watch/verdict.h"
+
+#include "units/duration.h"
+
+#define HAS_ALL (SOCKET_HAS_INFO | SOCKET_HAS_BYTES | SOCKET_HAS_DATA_SEGS | SOCKET_HAS_SENT)
+
+/* Sequence numbers acknowledged beyond the payload: the SYN of the side that connected, and a FIN
+ * (tcp_snd_una_update(), net/ipv4/tcp_input.c). Only where nothing is unacknowledged. */
+static int64_t control_acked(const struct socket *socket) {
+    return (int64_t)(socket->bytes_acked - (socket->bytes_sent - socket->bytes_retrans));
+}
+
+void verdict_observe(struct connection *connection, const struct socket *socket) {
+    const uint32_t before_fin =
+        TCP_STATE_BIT(TCP_STATE_ESTABLISHED) | TCP_STATE_BIT(TCP_STATE_CLOSE_WAIT);
+    const int64_t control = control_acked(socket);
+
+    if ((socket->has & HAS_ALL) != HAS_ALL || socket->send_queue ||
+        !(before_fin & TCP_STATE_BIT(socket->state)) || control < 0 || control > 1)
+        return;
+    connection->fin_base_known = true;
+    connection->fin_base = control == 1;
+}
+
+/* close() with SO_LINGER 0 goes through tcp_disconnect(), which clears counters and remote port. */
+static bool thrown_away(const struct socket *last) {
+    return last->remote_port == 0 && last->bytes_acked == 0 && last->segs_out == 0;
+}
+
+static bool fin_acked(const struct connection *connection, const struct socket *last) {
+    return (last->has & HAS_ALL) == HAS_ALL && connection->fin_base_known &&
+           last->send_queue == 0 && control_acked(last) == connection->fin_base + 1;
+}
+
+static void decide_cause(struct event *event, const struct freed *freed) {
+    const struct connection *connection = event->connection;
+    const struct socket *last = freed ? freed->last : NULL;
+    const struct socket *peer = freed ? freed->peer : NULL;
+
+    if (event->to == TCP_STATE_TIME_WAIT) {
+        event->cause = CAUSE_FIN;
+        /* CLOSING: the two FINs crossed, none was first. */
+        event->closed_first = event->from == TCP_STATE_CLOSING ? SIDE_UNKNOWN : SIDE_LOCAL;
+    } else if (last && event->from != TCP_STATE_UNKNOWN && thrown_away(last)) {
+        event->cause = CAUSE_ABORTED;
+    } else if (peer && peer->state == TCP_STATE_TIME_WAIT) {
+        /* The other end has sent its FIN first and has got this side's. */
+        event->cause = CAUSE_FIN;
+        event->closed_first = SIDE_REMOTE;
+    } else if ((event->from == TCP_STATE_CLOSE_WAIT || event->from == TCP_STATE_LAST_ACK) && last &&
+               fin_acked(connection, last)) {
+        event->cause = CAUSE_FIN;
+        event->closed_first = SIDE_REMOTE;
+    } else if (connection->minisock && event->from == TCP_STATE_FIN_WAIT2) {
+        /* Only its timer or a segment that it answers with RST ends it
+         * (tcp_timewait_state_process(), net/ipv4/tcp_minisocks.c). */
+        event->cause =
+            event->at_ns >= connection->expires_ns - NS_PER_S ? CAUSE_TIMED_OUT : CAUSE_RESET;
+    }
+}
+
+struct totals verdict_totals(const struct socket *last, int fin_received) {
+    struct totals totals = {-1, -1, -1, -1, -1};
+
+    if (last->has & SOCKET_HAS_SENT)
+        totals.bytes_sent = (int64_t)(last->bytes_sent - last->bytes_retrans);
+    if (last->has & SOCKET_HAS_BYTES) {
+        totals.segs_out = last->segs_out;
+        totals.segs_in = last->segs_in;
+        /* bytes_received counts the peer's FIN, so that without data it is 0 or 1. */
+        if ((last->has & SOCKET_HAS_DATA_SEGS) && last->data_segs_in == 0)
+            totals.bytes_received = 0;
+        else if (fin_received >= 0)
+            totals.bytes_received = (int64_t)last->bytes_received - fin_received;
+    }
+    if (last->has & SOCKET_HAS_INFO)
+        totals.retransmits = last->total_retrans;
+    return totals;
+}
+
+/* An accepted or connected socket sets the times of its last data to its beginning: where no data
+ * went one way, that time is the connection's age (tcp_create_openreq_child(),
+ * tcp_finish_connect()). */
+static int64_t lifetime(const struct socket *last) {
+    const int all = SOCKET_HAS_INFO | SOCKET_HAS_DATA_SEGS;
+
+    if ((last->has & all) != all || thrown_away(last))
+        return -1;
+    if (last->data_segs_out == 0)
+        return last->last_data_sent_ms * NS_PER_MS;
+    if (last->data_segs_in == 0)
+        return last->last_data_recv_ms * NS_PER_MS;
+    return -1;
+}
+
+/* Whether the peer's FIN has come: 1, 0, or -1 where nobody knows. */
+static int fin_received(const struct event *event) {
+    switch (event->from) {
+    case TCP_STATE_CLOSE_WAIT:
+    case TCP_STATE_LAST_ACK:
+    case TCP_STATE_CLOSING:
+        return 1;
+    case TCP_STATE_FIN_WAIT2:
+        return event->to == TCP_STATE_TIME_WAIT;
+    default:
+        return event->cause == CAUSE_FIN ? 1 : -1;
+    }
+}
+
+void verdict_close(struct event *event, const struct freed *freed) {
+    const struct connection *connection = event->connection;
+
+    event->lifetime_ns = connection->born_seen ? event->at_ns - connection->born_ns : -1;
+    event->totals = (struct totals){-1, -1, -1, -1, -1};
+    decide_cause(event, freed);
+    if (connection->totals)
+        event->totals = *connection->totals;
+    if (!freed || event->cause == CAUSE_ABORTED)
+        return;
+    event->totals = verdict_totals(freed->last, fin_received(event));
+    if (event->lifetime_ns < 0)
+        event->lifetime_ns = lifetime(freed->last);
+}

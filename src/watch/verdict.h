@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the counters of a freed socket prove about its end, and what they do not. Pure functions.
+ */
+#ifndef TCPWATCH_WATCH_VERDICT_H
+#define TCPWATCH_WATCH_VERDICT_H
+
+#include "watch/event.h"
+
+/* Notes what a look at a living connection tells that its end will need. */
+void verdict_observe(struct connection *connection, const struct socket *socket);
+
+/* What is known of a socket that was freed. */
+struct freed {
+    const struct socket *last; /* its last counters */
+    const struct socket *peer; /* the minisock of the other end, where this host has it, or NULL */
+};
+
+/* Sets cause, closed_first, lifetime and totals of a closed event. event->from is the last state
+ * that was seen (UNKNOWN where there was none), event->to the one it went to. `freed` is NULL where
+ * the message was not seen. */
+void verdict_close(struct event *event, const struct freed *freed);
+
+/* The totals of a freed socket, of which `fin_received` is known or not (-1). */
+struct totals verdict_totals(const struct socket *last, int fin_received);
+
+#endif
