@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: MIT
+"""What the system tests share: a network namespace of their own, the built program, real sockets."""
+import ctypes
+import fcntl
+import json
+import os
+import queue
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+import unittest
+
+TCPWATCH = os.environ.get("TCPWATCH", "tcpwatch")
+CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
+MS_PRIVATE_REC = 0x44000
+NOBODY = 65534
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _call(name, *args):
+    if getattr(_libc, name)(*args) < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{name}: {os.strerror(error)}")
+
+
+def write(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def enter_new_network():
+    """Moves this process into new network and mount namespaces, as root or through a new user
+    namespace, with the loopback up and no named namespaces."""
+    uid, gid = os.geteuid(), os.getegid()
+    if uid == 0:
+        _call("unshare", CLONE_NEWNET | CLONE_NEWNS)
+    else:
+        try:
+            _call("unshare", CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS)
+        except OSError as error:
+            raise unittest.SkipTest(f"user namespaces are forbidden to this user ({error})")
+        write("/proc/self/setgroups", "deny")
+        write("/proc/self/uid_map", f"0 {uid} 1")
+        write("/proc/self/gid_map", f"0 {gid} 1")
+    _call("mount", b"none", b"/", None, MS_PRIVATE_REC, None)
+    os.makedirs("/run/netns", exist_ok=True)
+    _call("mount", b"tmpfs", b"/run/netns", b"tmpfs", 0, None)
+    set_up("lo")
+
+
+def set_up(interface):
+    with socket.socket() as any_socket:
+        request = struct.pack("16sh14x", interface.encode(), 1)  # IFF_UP
+        fcntl.ioctl(any_socket, 0x8914, request)  # SIOCSIFFLAGS
+
+
+def needs(*programs):
+    """Skips a test where a program from the distribution is missing."""
+    for program in programs:
+        if not shutil.which(program):
+            raise unittest.SkipTest(f"{program} is not installed")
+
+
+def die_with_parent():
+    """Nothing that a test starts outlives it, whatever ends the test."""
+    _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+class Monitor:
+    """A running `tcpwatch monitor --json`: its events as they come."""
+
+    def __init__(self, test, *args, prefix=()):
+        self.process = subprocess.Popen(
+            [*prefix, TCPWATCH, "monitor", "--json", *args], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+        self.events = []
+        self._queue = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        test.addCleanup(self.kill)
+
+    def _read(self):
+        for line in self.process.stdout:
+            self._queue.put(json.loads(line))
+        self._queue.put(None)
+
+    def wait_for(self, timeout_s=10, **wanted):
+        """The first event, from the start, with these members; raises AssertionError in vain."""
+        deadline = time.monotonic() + timeout_s
+        seen = 0
+        while True:
+            while seen < len(self.events):
+                event = self.events[seen]
+                seen += 1
+                if all(_member(event, key) == value for key, value in wanted.items()):
+                    return event
+            try:
+                event = self._queue.get(timeout=max(0, deadline - time.monotonic()))
+            except queue.Empty:
+                event = None
+            if event is None:
+                raise AssertionError(f"no event with {wanted} in\n" +
+                                     "\n".join(map(str, self.events)))
+            self.events.append(event)
+
+    def finish(self, timeout_s=10):
+        """Waits for its end; returns (exit status, stderr)."""
+        stderr = self.process.stderr.read()
+        status = self.process.wait(timeout_s)
+        while (event := self._queue.get(timeout=timeout_s)) is not None:
+            self.events.append(event)
+        return status, stderr
+
+    def stop(self):
+        """Ctrl-C; returns (exit status, stderr)."""
+        self.process.send_signal(signal.SIGINT)
+        return self.finish()
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+    def of(self, cookie):
+        """The events of one connection."""
+        return [event for event in self.events if event.get("cookie") == cookie]
+
+
+def _member(event, key):
+    """local_port is event["local"]["port"]."""
+    if key in ("local_port", "remote_port"):
+        return event.get(key[:-5], {}).get("port")
+    return event.get(key)
+
+
+class NetworkTest(unittest.TestCase):
+    """A test in a network namespace of its own."""
+
+    def setUp(self):
+        enter_new_network()
+
+    def tcpwatch(self, *args, prefix=(), **options):
+        return subprocess.run([*prefix, TCPWATCH, *args], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+                              **options)
+
+    def list(self, *args, **options):
+        """`tcpwatch list --json` as objects."""
+        done = self.tcpwatch("list", "--json", *args, **options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def monitor(self, *args, **options):
+        return Monitor(self, *args, **options)
+
+    def spawn(self, *command, **options):
+        process = subprocess.Popen(command, preexec_fn=die_with_parent, **options)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def fork(self, function):
+        """Runs the function in a child, which then waits to be killed; returns its pid."""
+        pid = os.fork()
+        if pid == 0:
+            die_with_parent()
+            kept = function()  # what it opened stays open
+            while kept is not self:
+                signal.pause()
+        self.addCleanup(self.kill_and_reap, pid)
+        return pid
+
+    @staticmethod
+    def kill_and_reap(pid):
+        try:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            pass
+
+    def listen(self, host="127.0.0.1", port=9998, backlog=16):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(backlog)
+        self.addCleanup(listener.close)
+        return listener
+
+    def connect(self, listener, address=None):
+        """Returns (server's socket, client's socket)."""
+        client = socket.create_connection(address or listener.getsockname()[:2])
+        server = listener.accept()[0]
+        self.addCleanup(client.close)
+        self.addCleanup(server.close)
+        return server, client
+
+    def wait_until(self, condition, timeout_s=10):
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, "waited in vain")
+            time.sleep(0.02)
