@@ -10,16 +10,17 @@
 #include "units/nearest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command {
     const char *name, *summary;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"monitor", "print every state transition of the connections on a port, as it happens",
-     command_monitor},
+    {"monitor", "print every state transition on a port, as it happens", command_monitor},
     {"list", "print those connections as they stand now, then exit", command_list},
 };
 
@@ -33,19 +34,21 @@ struct choice {
     int index; /* of the command in argv */
 };
 
+/* Refuses a name that is no command; NULL: none was given. */
 static _Noreturn void refuse(const struct argp_state *state, const char *name) {
-    const char *names[COMMANDS], *nearest;
-    char what[80] = "is no command";
-    char allowed[200] = "";
+    const char *names[COMMANDS], *nearest = NULL;
+    char what[80] = "is no command", allowed[200] = "";
 
     for (size_t i = 0; i < COMMANDS; i++) {
         names[i] = commands[i].name;
         strcat(strcat(allowed, i ? ", " : ""), names[i]);
     }
-    nearest = nearest_word(name, names, COMMANDS);
+    if (name)
+        nearest = nearest_word(name, names, COMMANDS);
     if (nearest)
         snprintf(what, sizeof(what), "is no command, did you mean '%s'?", nearest);
-    usage_refuse(state, "COMMAND", name, what, allowed);
+    usage_refuse(state, "COMMAND", name ? name : "", name ? what : "is no command: one is missing",
+                 allowed);
 }
 
 static error_t parse(int key, char *value, struct argp_state *state) {
@@ -65,7 +68,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
             }
         refuse(state, value);
     case ARGP_KEY_NO_ARGS:
-        usage_refuse(state, "COMMAND", "", "is missing", "monitor, list (see --help)");
+        refuse(state, NULL);
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -92,6 +95,14 @@ static char *help_filter(int key, const char *text, void *input) {
     return help;
 }
 
+/* A descriptor that the caller closed would be taken by the first socket, and the output written
+ * into that. In its place comes one that answers EBADF. */
+static void fill_standard_descriptors(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv) {
     static const struct argp argp = {
         .parser = parse,
@@ -102,6 +113,7 @@ int main(int argc, char **argv) {
     struct choice choice = {0};
     char name[64];
 
+    fill_standard_descriptors();
     argv[0] = program_invocation_name = program_invocation_short_name;
     usage_parse(&argp, argc, argv, &choice);
     snprintf(name, sizeof(name), "%s %s", program_invocation_short_name, choice.command->name);

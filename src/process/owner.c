@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,12 +21,17 @@ struct process {
     char name[16];
 };
 
+/* Processes that own what was asked for before. They are read first: a host has many more. */
+#define RECENT_MAX 16
+
 struct owners {
     struct slot *slots;
     size_t size, used; /* size is a power of two */
     struct process *processes;
     size_t process_count;
-    bool scanned, denied;
+    enum { NOTHING_READ, RECENT_READ, ALL_READ } state;
+    uint32_t recent[RECENT_MAX]; /* pids; 0: none */
+    size_t next_recent;
 };
 
 struct owners *owners_new(void) {
@@ -37,7 +41,10 @@ struct owners *owners_new(void) {
 void owners_forget(struct owners *owners) {
     free(owners->slots);
     free(owners->processes);
-    *owners = (struct owners){0};
+    owners->slots = NULL;
+    owners->processes = NULL;
+    owners->size = owners->used = owners->process_count = 0;
+    owners->state = NOTHING_READ;
 }
 
 void owners_free(struct owners *owners) {
@@ -136,7 +143,6 @@ static void scan_process(struct owners *owners, int proc, const char *pid) {
     fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     dir = fd >= 0 ? fdopendir(fd) : NULL;
     if (!dir) {
-        owners->denied |= errno == EACCES || errno == EPERM;
         if (fd >= 0)
             close(fd);
         return;
@@ -152,40 +158,61 @@ static void scan_process(struct owners *owners, int proc, const char *pid) {
     closedir(dir);
 }
 
-static void scan(struct owners *owners) {
+static bool is_recent(const struct owners *owners, uint32_t pid) {
+    for (size_t i = 0; i < RECENT_MAX; i++)
+        if (owners->recent[i] == pid)
+            return true;
+    return false;
+}
+
+static void remember_recent(struct owners *owners, uint32_t pid) {
+    if (is_recent(owners, pid))
+        return;
+    owners->recent[owners->next_recent] = pid;
+    owners->next_recent = (owners->next_recent + 1) % RECENT_MAX;
+}
+
+/* Reads what has not been read: the recent owners, or all other processes. */
+static void read_more(struct owners *owners) {
+    const bool all = owners->state == RECENT_READ;
     DIR *proc = opendir("/proc");
     const struct dirent *entry;
+    char pid[16];
 
-    owners->scanned = true;
-    if (!proc) {
-        owners->denied = true;
+    owners->state++;
+    if (!proc)
         return;
-    }
-    while ((entry = readdir(proc)))
-        if (isdigit((unsigned char)entry->d_name[0]))
+    for (size_t i = 0; !all && i < RECENT_MAX; i++)
+        if (owners->recent[i]) {
+            snprintf(pid, sizeof(pid), "%u", owners->recent[i]);
+            scan_process(owners, dirfd(proc), pid);
+        }
+    while (all && (entry = readdir(proc)))
+        if (isdigit((unsigned char)entry->d_name[0]) &&
+            !is_recent(owners, (uint32_t)strtoul(entry->d_name, NULL, 10)))
             scan_process(owners, dirfd(proc), entry->d_name);
     closedir(proc);
 }
 
 bool owners_find(struct owners *owners, uint32_t inode, struct owner *owner) {
-    const struct slot *slot;
+    const struct slot *slot = NULL;
 
     *owner = (struct owner){0};
-    if (!owners->scanned)
-        scan(owners);
-    if (inode == 0 || owners->size == 0)
+    if (inode == 0)
         return false;
-    slot = find_slot(owners, inode);
-    if (slot->inode == 0)
+    for (;;) {
+        slot = owners->size ? find_slot(owners, inode) : NULL;
+        if ((slot && slot->inode) || owners->state == ALL_READ)
+            break;
+        read_more(owners);
+    }
+    if (!slot || slot->inode == 0)
         return false;
     owner->pid = owners->processes[slot->process].pid;
     owner->holders = slot->holders;
     memcpy(owner->name, owners->processes[slot->process].name, sizeof(owner->name));
+    remember_recent(owners, owner->pid);
     return true;
-}
-
-bool owners_denied(const struct owners *owners) {
-    return owners->denied;
 }
 
 bool owner_is(const struct owner *owner, const char *wanted) {

@@ -24,12 +24,11 @@ void owners_free(struct owners *owners);
 /* Forgets what was read, so that the next owners_find() reads /proc again. */
 void owners_forget(struct owners *owners);
 
-/* Finds who holds the inode. A socket that is not known yet makes it read /proc once, and not again
- * before owners_forget(). Returns false, and an empty owner, where nobody is seen to hold it. */
+/* Finds who holds the inode. A socket that is not known yet makes it read /proc, once until
+ * owners_forget(): first the processes that owned what was asked for before, then, where it is none
+ * of theirs, all. Another holder besides them is then not counted. Returns false, and an empty
+ * owner, where nobody is seen to hold it. */
 bool owners_find(struct owners *owners, uint32_t inode, struct owner *owner);
-
-/* Whether any process was left out of the last reading because this user may not look into it. */
-bool owners_denied(const struct owners *owners);
 
 /* Whether `wanted` is this owner's pid or its name. */
 bool owner_is(const struct owner *owner, const char *wanted);
