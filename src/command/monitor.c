@@ -296,6 +296,17 @@ static void flush(struct watch *watch) {
     }
 }
 
+/* A last look before the end, so that nothing is left unsaid that happened before. */
+static void catch_up(struct watch *watch) {
+    if (watch->done)
+        return;
+    if (poll_source_catch_up(watch->source) < 0) {
+        warn("cannot read the kernel's sockets (sock_diag)");
+        finish(watch, STATUS_FAILED);
+    }
+    tracker_settle(watch->tracker, clock_now());
+}
+
 static void loop(struct watch *watch, const sigset_t *unblocked) {
     const struct options *options = watch->options;
     const int64_t end_ns =
@@ -317,10 +328,10 @@ static void loop(struct watch *watch, const sigset_t *unblocked) {
             check_surroundings(watch);
             check_ns = clock_now() + CHECK_NS;
         }
-        if (stop_signal)
-            finish(watch, STATUS_DONE);
-        if (clock_now() >= end_ns)
-            finish(watch, options->until ? STATUS_NOT_REACHED : STATUS_DONE);
+        if (stop_signal || clock_now() >= end_ns) {
+            catch_up(watch);
+            finish(watch, !stop_signal && options->until ? STATUS_NOT_REACHED : STATUS_DONE);
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* A walk and all that follows from it may take one part in so many of a processor. */
 #define PROCESSOR_SHARE 10
@@ -199,5 +200,14 @@ int poll_source_run(struct poll_source *source, int64_t until_ns, const sigset_t
         return -1;
     if (clock_now() >= source->next_walk_ns)
         return walk(source);
+    return read_freed(source);
+}
+
+int poll_source_catch_up(struct poll_source *source) {
+    source->next_walk_ns = 0;
+    if (walk(source) < 0)
+        return -1;
+    /* What was freed under the walk. */
+    nanosleep(&(struct timespec){.tv_nsec = 2 * GATHER_NS}, NULL);
     return read_freed(source);
 }

@@ -42,6 +42,9 @@ void poll_source_close(struct poll_source *source);
  * `unblocked` are taken only while it waits. Returns 0, or -1 with errno (EINTR: a signal came). */
 int poll_source_run(struct poll_source *source, int64_t until_ns, const sigset_t *unblocked);
 
+/* Observes all that has happened by now, before an end. Returns 0, or -1 with errno. */
+int poll_source_catch_up(struct poll_source *source);
+
 /* sockdiag_lookup() with the source's netlink socket. */
 int poll_source_look(struct poll_source *source, const struct socket *socket, struct socket *found);
 

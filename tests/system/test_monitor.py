@@ -1,9 +1,49 @@
 # SPDX-License-Identifier: MIT
 """tcpwatch monitor on real connections."""
 import os
+import signal
 import socket
+import struct
+import time
+import unittest
 
-from harness import NetworkTest
+from harness import NOBODY, NetworkTest, needs
+
+AS_NOBODY = ("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
+
+# The transitions of RFC 9293, section 3.3.2, as Linux makes them; any state may go to CLOSE.
+FOLLOWS = {
+    "SYN_SENT": {"ESTABLISHED", "SYN_RECV"},
+    "SYN_RECV": {"ESTABLISHED", "FIN_WAIT1"},
+    "ESTABLISHED": {"FIN_WAIT1", "CLOSE_WAIT"},
+    "FIN_WAIT1": {"FIN_WAIT2", "CLOSING"},
+    "FIN_WAIT2": {"TIME_WAIT"},
+    "CLOSING": {"TIME_WAIT"},
+    "CLOSE_WAIT": {"LAST_ACK"},
+    "LAST_ACK": set(),
+    "TIME_WAIT": set(),
+}
+
+
+def reset(end):
+    """close() that sends RST."""
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    end.close()
+
+
+def quick_connections(test, count, port=9998):
+    """Makes connections that are over at once: 3 bytes to the server, 5 bytes back."""
+    listener = test.listen(port=port, backlog=128)
+    for _ in range(count):
+        client = socket.create_connection(("127.0.0.1", port))
+        server = listener.accept()[0]
+        client.sendall(b"abc")
+        server.recv(10)
+        server.sendall(b"defgh")
+        client.recv(10)
+        client.close()
+        server.recv(10)
+        server.close()
 
 
 class Transitions(NetworkTest):
@@ -35,3 +75,358 @@ class Transitions(NetworkTest):
         self.assertEqual((status, stderr), (0, ""))
         self.assertEqual(monitor.events[-1]["event"], "summary")
         self.assertEqual(monitor.events[-1]["ended"], {"fin": 2})
+
+    def test_words_say_who_has_to_act(self):
+        server, client = self.connect(self.listen())
+        monitor = self.spawn(os.environ["TCPWATCH"], "monitor", "-p", "9998", "--duration=1.5s",
+                             stdout=-1, text=True)
+        time.sleep(0.4)
+        server.close()
+        text = monitor.communicate()[0]
+        self.assertRegex(text, r"ESTABLISHED +FIN_WAIT2 +>\S+ +-\n")
+        self.assertRegex(text, r"waits for the peer's FIN; no process holds it, "
+                               r"the kernel drops it in (59\.\d|60\.0)s")
+        name = f"python3[{os.getpid()}]".replace("python3", open("/proc/self/comm").read().strip())
+        self.assertIn(f"{name} has to close its socket, the kernel never will", text)
+        client.close()
+
+    def test_connections_between_two_looks_are_reported_whole(self):
+        monitor = self.monitor("--port", "9998", "--interval=5s")
+        time.sleep(0.5)
+        quick_connections(self, 100)
+        time.sleep(0.5)
+        monitor.stop()
+        closed = [event for event in monitor.events if event["event"] == "closed"]
+        self.assertEqual(len(closed), 200)
+        for event in closed:
+            from_client = event["remote"]["port"] == 9998
+            self.assertEqual(event["cause"], "fin")
+            self.assertEqual(event["closed_first"], "local" if from_client else "remote")
+            self.assertEqual(event["bytes_sent"], 3 if from_client else 5)
+            self.assertEqual(event["bytes_received"], 5 if from_client else 3)
+            self.assertEqual(event["retransmits"], 0)
+            self.assertGreater(event["segments_sent"], 1)
+            self.assertGreater(event["segments_received"], 1)
+        appeared = [event for event in monitor.events if event["event"] == "appeared"]
+        self.assertEqual(len({event["cookie"] for event in closed}), 200)
+        self.assertLessEqual({event["cookie"] for event in closed},
+                             {event["cookie"] for event in appeared})
+        self.assertEqual(monitor.events[-1]["connections"], 200)
+        self.assertEqual(monitor.events[-1]["ended"], {"fin": 200})
+
+    def test_transitions_come_in_legal_order(self):
+        monitor = self.monitor("--port", "9998", "--interval=1ms", "--no-owner")
+        listener = self.listen()
+        for number in range(30):
+            server, client = self.connect(listener)
+            first, second = (server, client) if number % 2 else (client, server)
+            first.shutdown(socket.SHUT_WR)
+            time.sleep(0.003)
+            second.close()
+            first.close()
+        time.sleep(0.3)
+        monitor.stop()
+        seen = {}
+        for event in monitor.events:
+            if event["event"] == "appeared":
+                self.assertNotIn(event["cookie"], seen)
+                seen[event["cookie"]] = event["state"]
+            elif event["event"] == "transition":
+                before = seen[event["cookie"]]
+                self.assertEqual(event["from"], before)
+                for step in event.get("skipped", []):
+                    self.assertTrue(any(part in FOLLOWS[before] for part in step.split("|")), event)
+                    before = step.split("|")[0]
+                if event["to"] != "CLOSE":
+                    self.assertIn(event["to"], FOLLOWS[before], event)
+                self.assertGreaterEqual(event["dwell_ms"], 0)
+                self.assertIs(event["exact"], False)
+                seen[event["cookie"]] = event["to"]
+        self.assertEqual(sum(event["event"] == "closed" for event in monitor.events), 60)
+
+    def test_both_ends_of_a_reset(self):
+        server, client = self.connect(self.listen())
+        monitor = self.monitor("--port", "9998")
+        monitor.wait_for(event="appeared", remote_port=9998)
+        reset(server)
+        closed = monitor.wait_for(event="closed", local_port=9998)
+        self.assertEqual(closed["cause"], "aborted")
+        closed = monitor.wait_for(event="closed", remote_port=9998)
+        self.assertNotIn("closed_first", closed)
+        client.close()
+        time.sleep(0.3)
+        monitor.stop()
+        self.assertEqual(sum(event["event"] == "closed" for event in monitor.events), 2)
+        self.assertEqual(sum(event["event"] == "appeared" for event in monitor.events), 3)
+
+    def test_connection_that_stood_before_has_a_stay_of_at_least(self):
+        server, _client = self.connect(self.listen())
+        monitor = self.monitor("--port", "9998")
+        monitor.wait_for(event="appeared", remote_port=9998)
+        server.shutdown(socket.SHUT_WR)
+        self.assertTrue(monitor.wait_for(event="transition", to="FIN_WAIT2")["dwell_at_least"])
+
+    def test_syn_to_a_silent_host(self):
+        needs("ip")
+        for command in ("link add v0 type veth peer name v1", "link set v1 up",
+                        "addr add 10.9.9.1/24 dev v0", "link set v0 up",
+                        "neigh add 10.9.9.2 lladdr 02:00:00:00:00:02 dev v0"):
+            self.assertEqual(os.system(f"ip {command}"), 0)
+        monitor = self.monitor("--address", "10.9.9.0/24", "--until=SYN_SENT", "--duration=10")
+        time.sleep(0.3)
+        with socket.socket() as client:
+            client.setblocking(False)
+            client.connect_ex(("10.9.9.2", 9998))
+            status, _ = monitor.finish()
+        self.assertEqual(status, 0)
+        event = monitor.wait_for(event="appeared", state="SYN_SENT")
+        self.assertEqual(event["timer"]["kind"], "retransmit")
+
+    def test_accepted_late_gets_its_owner(self):
+        listener = self.listen()
+        client = socket.create_connection(("127.0.0.1", 9998))
+        self.addCleanup(client.close)
+        monitor = self.monitor("--port", "9998")
+        waiting = monitor.wait_for(event="appeared", local_port=9998, state="ESTABLISHED")
+        self.assertNotIn("pid", waiting)
+        self.assertNotIn("inode", waiting)
+        server = listener.accept()[0]
+        time.sleep(0.3)
+        client.close()
+        event = monitor.wait_for(event="transition", to="CLOSE_WAIT")
+        self.assertEqual(event["pid"], os.getpid())
+        server.close()
+
+
+class Stuck(NetworkTest):
+    def test_speaks_once_a_stay_and_again_when_it_doubles(self):
+        server, client = self.connect(self.listen())
+        monitor = self.monitor("--port", "9998", "--stuck=300ms", "--interval=20ms")
+        monitor.wait_for(event="appeared", remote_port=9998)
+        server.shutdown(socket.SHUT_WR)
+        time.sleep(1.1)
+        client.close()
+        monitor.wait_for(event="closed", remote_port=9998)
+        monitor.stop()
+        stuck = [event for event in monitor.events
+                 if event["event"] == "stuck" and event["state"] == "CLOSE_WAIT"]
+        self.assertEqual(len(stuck), 2, stuck)
+        self.assertTrue(300 <= stuck[0]["dwell_ms"] < 600, stuck)
+        self.assertTrue(600 <= stuck[1]["dwell_ms"] < 1200, stuck)
+        self.assertEqual(stuck[0]["pid"], os.getpid())
+
+
+class Filters(NetworkTest):
+    def test_ports_of_either_end(self):
+        listeners = {port: self.listen(port=port) for port in (9997, 9998)}
+        client_port = self.connect(listeners[9998])[1].getsockname()[1]
+        self.connect(listeners[9997])
+        for args, wanted in (
+                (("-p", "9998"), {(9998, 0), (9998, client_port), (client_port, 9998)}),
+                (("-p", "9990-9999", "--local-port=9998"), {(9998, 0), (9998, client_port)}),
+                (("--remote-port=9998",), {(client_port, 9998)}),
+                (("--remote-port=9998", "-p", str(client_port)), {(client_port, 9998)}),
+                (("-p", "1,2,3"), set())):
+            monitor = self.monitor("--duration=300ms", *args)
+            monitor.finish()
+            self.assertEqual({(event["local"]["port"], event["remote"]["port"])
+                              for event in monitor.events if event["event"] == "appeared"}, wanted)
+
+    def test_process_by_pid_and_name(self):
+        listener = self.listen()
+        child = self.fork(listener.accept)
+        client = socket.create_connection(("127.0.0.1", 9998))
+        self.addCleanup(client.close)
+        time.sleep(0.2)
+        monitor = self.monitor("--process", str(child), "-p", "9998", "--no-owner")
+        monitor.wait_for(event="appeared", local_port=9998, state="ESTABLISHED")
+        self.kill_and_reap(child)
+        monitor.wait_for(event="transition", to="FIN_WAIT2")
+        monitor.stop()
+        self.assertFalse([event for event in monitor.events
+                          if event.get("remote", {}).get("port") == 9998])
+        monitor = self.monitor("--process", "no-such-name", "-d", "200ms")
+        self.assertEqual(monitor.finish(), (0, ""))
+        self.assertEqual([event["event"] for event in monitor.events], ["summary"])
+
+    def test_states_into_or_out_of(self):
+        listener = self.listen()
+        monitor = self.monitor("-p", "9998", "--state=close-wait", "--interval=20ms")
+        time.sleep(1)
+        server, client = self.connect(listener)
+        time.sleep(1)
+        server.close()
+        monitor.wait_for(event="transition", to="CLOSE_WAIT")
+        client.close()
+        monitor.wait_for(event="transition", **{"from": "CLOSE_WAIT"})
+        monitor.stop()
+        self.assertEqual([(event["event"], event["state"], event.get("from"))
+                          for event in monitor.events[:-1]],
+                         [("transition", "CLOSE_WAIT", "ESTABLISHED"),
+                          ("transition", "CLOSE", "CLOSE_WAIT"), ("closed", "CLOSE", None)])
+
+    def test_families_and_mapped_addresses(self):
+        listener = self.listen("::", 9998)
+        self.connect(listener, ("127.0.0.1", 9998))
+        self.connect(listener, ("::1", 9998))
+
+        def seen(*args):
+            monitor = self.monitor("-p", "9998", "-d", "200ms", *args)
+            monitor.finish()
+            return sorted((event["family"], event["local"]["address"])
+                          for event in monitor.events if event["event"] == "appeared")
+
+        self.assertEqual(seen("-4"), [("inet", "127.0.0.1")])
+        self.assertEqual(seen("-a", "127.0.0.1"),
+                         [("inet", "127.0.0.1"), ("inet6", "::ffff:127.0.0.1")])
+        self.assertEqual(seen("-a", "::1"), [("inet6", "::1"), ("inet6", "::1")])
+        self.assertEqual(len(seen("-6")), 4)
+
+
+class Ends(NetworkTest):
+    def test_until_ends_with_0_and_duration_with_2(self):
+        server, _client = self.connect(self.listen())
+        monitor = self.monitor("-p", "9998", "--until=CLOSE_WAIT", "--duration=10")
+        monitor.wait_for(event="appeared", remote_port=9998)
+        server.close()
+        self.assertEqual(monitor.finish()[0], 0)
+        # It stands there now, and does not go there any more.
+        monitor = self.monitor("-p", "9998", "--until=close-wait", "--duration=300ms")
+        self.assertEqual(monitor.finish()[0], 2)
+        self.assertEqual(self.monitor("--duration=100ms").finish()[0], 0)
+
+    def test_until_counts_a_state_that_must_have_been_passed(self):
+        server, client = self.connect(self.listen())
+        monitor = self.monitor("-p", "9998", "--until=FIN_WAIT1", "--interval=500ms",
+                               "--duration=10")
+        monitor.wait_for(event="appeared", remote_port=9998)
+        server.close()
+        client.close()
+        self.assertEqual(monitor.finish()[0], 0)
+        self.assertIn("FIN_WAIT1", monitor.events[-2]["skipped"])
+
+    def test_count(self):
+        listener = self.listen()
+        pairs = [self.connect(listener) for _ in range(3)]
+        monitor = self.monitor("-p", "9998", "--count=2")
+        monitor.wait_for(event="appeared", remote_port=9998)
+        for server, _ in pairs:
+            server.close()
+        self.assertEqual(monitor.finish()[0], 0)
+        self.assertEqual(sum(event["event"] == "transition" for event in monitor.events), 2)
+        self.assertEqual(monitor.events[-1]["transitions"], 2)
+
+    def test_sigterm_ends_with_a_summary(self):
+        monitor = self.monitor("-p", "9998")
+        time.sleep(0.3)
+        monitor.process.send_signal(signal.SIGTERM)
+        self.assertEqual(monitor.finish(), (0, ""))
+        self.assertEqual(monitor.events[-1]["event"], "summary")
+
+
+class Namespaces(NetworkTest):
+    def test_by_pid_name_and_path(self):
+        needs("ip")
+        inner = self.spawn("unshare", "-n", "sh", "-c", "ip link set lo up && exec sleep 60")
+        self.wait_until(lambda: open(f"/proc/{inner.pid}/comm").read() == "sleep\n")
+        self.listen()
+        path = f"/proc/{inner.pid}/ns/net"
+        open("/run/netns/inner", "w").close()
+        self.assertEqual(os.system(f"mount --bind {path} /run/netns/inner"), 0)
+        for name in (str(inner.pid), "inner", path):
+            self.assertEqual(self.list("--netns", name), [])
+            monitor = self.monitor("--netns", name, "-d", "200ms")
+            self.assertEqual(monitor.finish()[0], 0)
+        self.assertEqual(self.list("--netns", str(os.getpid()))[0]["netns"],
+                         os.stat("/proc/self/ns/net").st_ino)
+
+    def test_that_goes_away_is_said(self):
+        inner = self.spawn("unshare", "-n", "sleep", "60")
+        self.wait_until(lambda: open(f"/proc/{inner.pid}/comm").read() == "sleep\n")
+        monitor = self.monitor("--netns", str(inner.pid))
+        time.sleep(0.5)
+        inner.kill()
+        inner.wait()
+        status, stderr = monitor.finish()
+        self.assertEqual(status, 1)
+        self.assertRegex(stderr, "^tcpwatch: the network namespace .* has gone\n$")
+        self.assertEqual([event["event"] for event in monitor.events], ["lost", "summary"])
+
+
+class Faults(NetworkTest):
+    def test_lost_messages_are_counted(self):
+        """A watcher that is stopped while more ends than its buffer holds."""
+        if os.geteuid() != 0:
+            self.skipTest("needs another user's smaller buffer, and so root")
+        monitor = self.monitor("-p", "9998", "--no-owner", "-i", "50ms", prefix=AS_NOBODY)
+        time.sleep(0.5)
+        monitor.process.send_signal(signal.SIGSTOP)
+        made = 6000
+        quick_connections(self, made)
+        monitor.process.send_signal(signal.SIGCONT)
+        monitor.wait_for(event="lost", timeout_s=20)
+        time.sleep(1)
+        status, _ = monitor.stop()
+        self.assertEqual(status, 0)
+        closed = sum(event["event"] == "closed" for event in monitor.events)
+        lost = sum(event.get("count", 0) for event in monitor.events if event["event"] == "lost")
+        self.assertGreater(lost, 0)
+        self.assertEqual(closed + lost, 2 * made)
+
+    def test_stopped_process_says_that_it_was_blind(self):
+        monitor = self.monitor("-p", "9998")
+        time.sleep(0.3)
+        monitor.process.send_signal(signal.SIGSTOP)
+        time.sleep(2)
+        monitor.process.send_signal(signal.SIGCONT)
+        self.assertIn("stopped", monitor.wait_for(event="lost")["reason"])
+
+    def test_reader_that_stops_reading_loses_nothing_unsaid(self):
+        reading, writing = os.pipe()
+        monitor = self.spawn(os.environ["TCPWATCH"], "monitor", "--json", "-p", "9998",
+                             stdout=writing)
+        os.close(writing)
+        time.sleep(0.5)
+        quick_connections(self, 300)
+        time.sleep(2.5)
+        monitor.send_signal(signal.SIGINT)
+        with os.fdopen(reading) as pipe:
+            text = pipe.read()
+        self.assertEqual(monitor.wait(10), 0)
+        self.assertEqual(text.count('"event":"closed"'), 600)
+        self.assertEqual(text.count('"event":"summary"'), 1)
+
+    def test_reader_that_goes_ends_it_quietly(self):
+        done = self.spawn("sh", "-c", f"{os.environ['TCPWATCH']} monitor -p 1 | head -1; "
+                          "echo ended", stdout=-1, stderr=-1, text=True)
+        out, err = done.communicate(timeout=10)
+        self.assertEqual(out.splitlines()[-1], "ended")
+        self.assertNotIn("write", err)
+
+    def test_full_disk_is_said(self):
+        with open("/dev/full", "w") as full:
+            done = self.spawn(os.environ["TCPWATCH"], "monitor", stdout=full, stderr=-1, text=True)
+            self.assertIn("No space left on device", done.communicate(timeout=10)[1])
+        self.assertEqual(done.returncode, 1)
+
+    def test_no_descriptors_left_is_said(self):
+        done = self.tcpwatch("monitor", prefix=("prlimit", "--nofile=4"))
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "^tcpwatch: .*Too many open files\n$")
+
+    def test_unprivileged_user_is_told_once_what_root_would_add(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root to become another user")
+        self.connect(self.listen())
+        monitor = self.monitor("-p", "9998", "-d", "500ms", prefix=AS_NOBODY)
+        status, stderr = monitor.finish()
+        self.assertEqual(status, 0)
+        self.assertEqual(stderr.count("\n"), 1)
+        self.assertIn("root would show them", stderr)
+        for event in monitor.events[:-1]:
+            self.assertNotIn("pid", event)
+            self.assertEqual(event["uid"], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
