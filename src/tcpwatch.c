@@ -56,7 +56,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->err_stream = NULL;
+        usage_quiet(state);
         return 0;
     case ARGP_KEY_ARG:
         for (size_t i = 0; i < COMMANDS; i++)

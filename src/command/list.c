@@ -3,8 +3,7 @@
  * tcpwatch list: the connections as they stand now, trouble first.
  */
 #include "command/command.h"
-#include "command/display.h"
-#include "command/selection.h"
+#include "command/common.h"
 #include "command/usage.h"
 #include "netns/netns.h"
 #include "process/owner.h"
@@ -20,27 +19,6 @@
 
 /* A dump that the table changed under is repeated so often, then taken as it is. */
 #define DUMPS_MAX 3
-
-struct options {
-    struct selection selection;
-    struct display display;
-};
-
-static error_t parse(int key, char *value, struct argp_state *state) {
-    struct options *options = state->input;
-
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->err_stream = NULL;
-        state->child_inputs[0] = &options->selection;
-        state->child_inputs[1] = &options->display;
-        return 0;
-    case ARGP_KEY_ARG:
-        usage_refuse_argument(state, value);
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
 
 struct sockets {
     struct socket *all;
@@ -136,7 +114,7 @@ static bool show(struct output *output, const struct selection *selection, struc
     return unseen;
 }
 
-static int run(struct options *options) {
+static int run(const struct common *options) {
     const struct selection *selection = &options->selection;
     const bool needs_owners = selection_needs_owners(selection);
     struct output output = display_output(&options->display);
@@ -168,17 +146,12 @@ out:
 }
 
 int command_list(int argc, char **argv) {
-    static const struct argp_child children[] = {
-        {&selection_argp, 0, NULL, 0},
-        {&display_argp, 0, NULL, 0},
-        {0},
-    };
+    static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        .parser = parse,
         .children = children,
         .doc = "Print the TCP connections as they stand now, trouble first, then exit.",
     };
-    struct options options = {0};
+    struct common options = {0};
     int status = STATUS_FAILED;
 
     usage_parse(&argp, argc, argv, &options);

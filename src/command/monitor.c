@@ -4,8 +4,7 @@
  * together and knows when to stop.
  */
 #include "command/command.h"
-#include "command/display.h"
-#include "command/selection.h"
+#include "command/common.h"
 #include "command/usage.h"
 #include "process/owner.h"
 #include "process/privileges.h"
@@ -29,8 +28,7 @@
 #define CHECK_NS NS_PER_S
 
 struct options {
-    struct selection selection;
-    struct display display;
+    struct common common;
     int64_t interval_ns, stuck_ns;
     int64_t duration_ns;  /* 0: no end */
     uint64_t count;       /* 0: no end */
@@ -92,9 +90,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->err_stream = NULL;
-        state->child_inputs[0] = &options->selection;
-        state->child_inputs[1] = &options->display;
+        state->child_inputs[0] = &options->common;
         return 0;
     case 'i':
         options->interval_ns =
@@ -116,8 +112,6 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_SOURCE:
         parse_source(state, value);
         return 0;
-    case ARGP_KEY_ARG:
-        usage_refuse_argument(state, value);
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -154,7 +148,7 @@ static void find_owner(struct watch *watch, struct connection *connection) {
 }
 
 static bool is_shown(const struct options *options, const struct event *event) {
-    const uint32_t states = options->selection.filter.states;
+    const uint32_t states = options->common.selection.filter.states;
 
     return event->kind == EVENT_LOST || states == 0 ||
            (states & (TCP_STATE_BIT(event->from) | TCP_STATE_BIT(event->to)));
@@ -184,11 +178,11 @@ static void on_event(void *into, struct event *event) {
     if (connection) {
         find_owner(watch, connection);
         first = !connection->shown;
-        if (first && options->selection.process &&
-            !owner_is(&connection->owner, options->selection.process))
+        if (first && options->common.selection.process &&
+            !owner_is(&connection->owner, options->common.selection.process))
             return;
         /* Selected by its process only now that one has accepted it. */
-        if (first && event->kind == EVENT_HELD && options->selection.process)
+        if (first && event->kind == EVENT_HELD && options->common.selection.process)
             event->kind = EVENT_APPEARED;
     }
     if (event->kind != EVENT_HELD && is_shown(options, event)) {
@@ -276,7 +270,7 @@ static void set_signals(sigset_t *unblocked) {
 }
 
 static void check_surroundings(struct watch *watch) {
-    const struct selection *selection = &watch->options->selection;
+    const struct selection *selection = &watch->options->common.selection;
 
     if (selection->netns_name && netns_gone(&selection->netns)) {
         on_blind(watch, "the network namespace has gone", clock_now());
@@ -347,7 +341,7 @@ static void summarise(struct watch *watch) {
 }
 
 static int run(const struct options *options) {
-    const bool needs_owners = selection_needs_owners(&options->selection);
+    const bool needs_owners = selection_needs_owners(&options->common.selection);
     struct watch watch = {.options = options, .status = STATUS_FAILED};
     const struct tracker_settings settings = {
         .stuck_ns = options->stuck_ns, .emit = on_event, .look = look, .into = &watch};
@@ -363,13 +357,14 @@ static int run(const struct options *options) {
     };
     sigset_t unblocked;
 
-    watch.output = display_output(&options->display);
-    watch.output.owners = !options->selection.no_owner;
+    watch.output = display_output(&options->common.display);
+    watch.output.owners = !options->common.selection.no_owner;
     watch.output.netns = netns_inode();
     watch.output.unblocked = &unblocked;
     watch.tracker = tracker_new(&settings);
     watch.owners = needs_owners ? owners_new() : NULL;
-    watch.source = poll_source_open(&options->selection.filter, options->interval_ns, &observer);
+    watch.source =
+        poll_source_open(&options->common.selection.filter, options->interval_ns, &observer);
     if (!watch.tracker || !watch.source || (needs_owners && !watch.owners)) {
         warn("cannot open the kernel's sock_diag");
         goto out;
@@ -391,11 +386,7 @@ out:
 }
 
 int command_monitor(int argc, char **argv) {
-    static const struct argp_child children[] = {
-        {&selection_argp, 0, NULL, 0},
-        {&display_argp, 0, NULL, 0},
-        {0},
-    };
+    static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = argp_options,
         .parser = parse,
@@ -410,8 +401,8 @@ int command_monitor(int argc, char **argv) {
     int status = STATUS_FAILED;
 
     usage_parse(&argp, argc, argv, &options);
-    if (selection_enter(&options.selection))
+    if (selection_enter(&options.common.selection))
         status = run(&options);
-    selection_free(&options.selection);
+    selection_free(&options.common.selection);
     return status;
 }

@@ -12,10 +12,13 @@
 
 void usage_parse(const struct argp *argp, int argc, char **argv, void *input) {
     argp_err_exit_status = STATUS_USAGE;
-    /* getopt has said in one line what is wrong; the parsers have no err_stream, which keeps argp
-     * from adding another and lets it return. */
     if (argp_parse(argp, argc, argv, ARGP_IN_ORDER, NULL, input))
         exit(STATUS_USAGE);
+}
+
+void usage_quiet(struct argp_state *state) {
+    /* Without a stream argp neither prints "Try --help" nor exits: argp_parse() returns. */
+    state->err_stream = NULL;
 }
 
 /* Values are shown as what they are: they may hold anything. */

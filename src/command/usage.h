@@ -11,6 +11,9 @@
 /* Runs a command's parser; exits where the options are wrong or ask for help. */
 void usage_parse(const struct argp *argp, int argc, char **argv, void *input);
 
+/* For a parser's ARGP_KEY_INIT: getopt says in one line what is wrong, argp adds nothing. */
+void usage_quiet(struct argp_state *state);
+
 /* Refuses a value: "tcpwatch list: --port: '0' is not a port; allowed are ...". Exits. */
 _Noreturn void usage_refuse(const struct argp_state *state, const char *option, const char *value,
                             const char *what, const char *allowed);

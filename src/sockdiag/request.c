@@ -42,7 +42,7 @@ static struct inet_diag_bc_op *emit(struct assembler *as, int code, size_t len, 
 }
 
 static size_t atom_size(const struct clause *clause, size_t item) {
-    if (clause->ranges)
+    if (!clause->prefixes)
         return 4 * OP_SIZE;
     return OP_SIZE + sizeof(struct inet_diag_hostcond) +
            (prefix_is_ipv4(&clause->prefixes[item]) ? 4 : 16);
@@ -89,7 +89,7 @@ static void emit_clause(struct assembler *as, struct clause clause) {
 
         if (clause.ranges)
             emit_ports(as, local, &clause.ranges[item], no);
-        else
+        else if (clause.prefixes)
             emit_address(as, local, &clause.prefixes[item], len, no);
         left -= len + OP_SIZE;
         if (!last)

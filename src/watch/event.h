@@ -9,6 +9,8 @@
 #include "process/owner.h"
 #include "socket/socket.h"
 
+/* uthash then returns where memory runs out, instead of ending the process. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 /* Why a connection ended. UNKNOWN: what was seen does not decide it. */

@@ -101,6 +101,10 @@ static struct connection *add(struct tracker *tracker, const struct socket *sock
     connection->born_ns = at_ns;
     connection->born_seen = tracker->walk > 1 || socket->state == TCP_STATE_CLOSE;
     HASH_ADD(hh, tracker->table, cookie, sizeof(connection->cookie), connection);
+    if (!connection->hh.tbl) {
+        free(connection);
+        return NULL;
+    }
     return connection;
 }
 

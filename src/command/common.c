@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#include "command/common.h"
+
+#include "command/usage.h"
+
+static error_t parse(int key, char *value, struct argp_state *state) {
+    struct common *common = state->input;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        usage_quiet(state);
+        state->child_inputs[0] = &common->selection;
+        state->child_inputs[1] = &common->display;
+        return 0;
+    case ARGP_KEY_ARG:
+        usage_refuse_argument(state, value);
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_child children[] = {
+    {&selection_argp, 0, NULL, 0},
+    {&display_argp, 0, NULL, 0},
+    {0},
+};
+
+const struct argp common_argp = {.parser = parse, .children = children};
