@@ -54,12 +54,15 @@ struct connection {
     bool missing : 1;    /* the last walk did not meet it */
     bool closed_due : 1; /* in TIME_WAIT, its counters still awaited */
     bool fin_base_known : 1;
-    bool fin_base : 1;    /* 1 where bytes_acked counts a SYN: this side connected */
+    bool fin_base : 1; /* 1 where bytes_acked counts a SYN: this side connected */
+    bool segs_known : 1;
     bool owner_known : 1; /* `owner` was looked up: the watcher's own, see monitor */
 
     uint32_t walk; /* the last walk of the kernel's table that met it */
     uint32_t ifindex, uid, inode;
-    int64_t born_ns, since_ns;
+    uint32_t segs_in, segs_out, data_segs_out; /* when last looked at; see segs_known */
+    int64_t born_ns; /* 0: it was first seen too late in its life to tell */
+    int64_t since_ns;
     int64_t stuck_ns;      /* when to speak of a stay that is too long; 0: never */
     int64_t expires_ns;    /* when the minisock's timer ends it */
     struct totals *totals; /* of a freed socket, until closed is made */

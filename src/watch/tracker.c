@@ -86,6 +86,9 @@ static void update(struct connection *connection, const struct socket *socket, i
 }
 
 static struct connection *add(struct tracker *tracker, const struct socket *socket, int64_t at_ns) {
+    const uint32_t beginnings = TCP_STATE_BIT(TCP_STATE_SYN_SENT) |
+                                TCP_STATE_BIT(TCP_STATE_SYN_RECV) |
+                                TCP_STATE_BIT(TCP_STATE_ESTABLISHED);
     struct connection *connection = calloc(1, sizeof(*connection));
 
     if (!connection)
@@ -98,7 +101,8 @@ static struct connection *add(struct tracker *tracker, const struct socket *sock
     connection->inet6 = socket->inet6;
     connection->ifindex = socket->ifindex;
     connection->uid = socket->uid;
-    connection->born_ns = at_ns;
+    if (beginnings & TCP_STATE_BIT(socket->state))
+        connection->born_ns = at_ns;
     connection->born_seen = tracker->walk > 1 || socket->state == TCP_STATE_CLOSE;
     HASH_ADD(hh, tracker->table, cookie, sizeof(connection->cookie), connection);
     if (!connection->hh.tbl) {
@@ -301,7 +305,12 @@ static void lived_between_walks(struct tracker *tracker, const struct freed *fre
 /* A minisock goes on in the place of the freed socket. */
 static void succeed(struct tracker *tracker, struct connection *connection,
                     const struct socket *last, const struct socket *successor, int64_t at_ns) {
-    const struct totals totals = verdict_totals(last, successor->state == TCP_STATE_TIME_WAIT);
+    /* The FIN was counted where it came before the minisock: nobody read it, so it still stands in
+     * the queue. Where nothing does, the process may have read it, or the minisock got it. */
+    const int fin_received = successor->state == TCP_STATE_FIN_WAIT2 ? 0
+                             : last->recv_queue == 1                 ? 1
+                                                                     : -1;
+    const struct totals totals = verdict_totals(last, fin_received);
 
     connection->freed = true;
     if (!connection->over && !connection->totals)

@@ -16,8 +16,14 @@ void verdict_observe(struct connection *connection, const struct socket *socket)
         TCP_STATE_BIT(TCP_STATE_ESTABLISHED) | TCP_STATE_BIT(TCP_STATE_CLOSE_WAIT);
     const int64_t control = control_acked(socket);
 
-    if ((socket->has & HAS_ALL) != HAS_ALL || socket->send_queue ||
-        !(before_fin & TCP_STATE_BIT(socket->state)) || control < 0 || control > 1)
+    if ((socket->has & HAS_ALL) != HAS_ALL)
+        return;
+    connection->segs_known = true;
+    connection->segs_in = socket->segs_in;
+    connection->segs_out = socket->segs_out;
+    connection->data_segs_out = socket->data_segs_out;
+    if (socket->send_queue || !(before_fin & TCP_STATE_BIT(socket->state)) || control < 0 ||
+        control > 1)
         return;
     connection->fin_base_known = true;
     connection->fin_base = control == 1;
@@ -31,6 +37,15 @@ static bool thrown_away(const struct socket *last) {
 static bool fin_acked(const struct connection *connection, const struct socket *last) {
     return (last->has & HAS_ALL) == HAS_ALL && connection->fin_base_known &&
            last->send_queue == 0 && control_acked(last) == connection->fin_base + 1;
+}
+
+/* A segment came after the last look, and this side has sent nothing but data since, neither FIN
+ * nor RST: what ended the connection was that segment. */
+static bool peer_reset(const struct connection *connection, const struct socket *last) {
+    return (last->has & HAS_ALL) == HAS_ALL && connection->segs_known &&
+           connection->fin_base_known && last->retransmits == 0 && last->probes == 0 &&
+           !fin_acked(connection, last) && last->segs_in > connection->segs_in &&
+           last->segs_out - connection->segs_out == last->data_segs_out - connection->data_segs_out;
 }
 
 static void decide_cause(struct event *event, const struct freed *freed) {
@@ -52,6 +67,9 @@ static void decide_cause(struct event *event, const struct freed *freed) {
                fin_acked(connection, last)) {
         event->cause = CAUSE_FIN;
         event->closed_first = SIDE_REMOTE;
+    } else if ((event->from == TCP_STATE_ESTABLISHED || event->from == TCP_STATE_CLOSE_WAIT) &&
+               last && peer_reset(connection, last)) {
+        event->cause = CAUSE_RESET;
     } else if (connection->minisock && event->from == TCP_STATE_FIN_WAIT2) {
         /* Only its timer or a segment that it answers with RST ends it
          * (tcp_timewait_state_process(), net/ipv4/tcp_minisocks.c). */
@@ -111,7 +129,8 @@ static int fin_received(const struct event *event) {
 void verdict_close(struct event *event, const struct freed *freed) {
     const struct connection *connection = event->connection;
 
-    event->lifetime_ns = connection->born_seen ? event->at_ns - connection->born_ns : -1;
+    event->lifetime_ns =
+        connection->born_seen && connection->born_ns ? event->at_ns - connection->born_ns : -1;
     event->totals = (struct totals){-1, -1, -1, -1, -1};
     decide_cause(event, freed);
     if (connection->totals)
@@ -119,6 +138,6 @@ void verdict_close(struct event *event, const struct freed *freed) {
     if (!freed || event->cause == CAUSE_ABORTED)
         return;
     event->totals = verdict_totals(freed->last, fin_received(event));
-    if (event->lifetime_ns < 0)
+    if (lifetime(freed->last) >= 0)
         event->lifetime_ns = lifetime(freed->last);
 }

@@ -105,6 +105,7 @@ class Transitions(NetworkTest):
             self.assertEqual(event["bytes_sent"], 3 if from_client else 5)
             self.assertEqual(event["bytes_received"], 5 if from_client else 3)
             self.assertEqual(event["retransmits"], 0)
+            self.assertNotIn("lifetime_ms", event)
             self.assertGreater(event["segments_sent"], 1)
             self.assertGreater(event["segments_received"], 1)
         appeared = [event for event in monitor.events if event["event"] == "appeared"]
@@ -149,15 +150,47 @@ class Transitions(NetworkTest):
         monitor = self.monitor("--port", "9998")
         monitor.wait_for(event="appeared", remote_port=9998)
         reset(server)
+        client.close()
         closed = monitor.wait_for(event="closed", local_port=9998)
         self.assertEqual(closed["cause"], "aborted")
         closed = monitor.wait_for(event="closed", remote_port=9998)
+        self.assertEqual(closed["cause"], "reset")
         self.assertNotIn("closed_first", closed)
+        monitor.stop()
+
+    def test_reset_socket_that_stays_open_is_closed_once(self):
+        server, client = self.connect(self.listen())
+        monitor = self.monitor("--port", "9998")
+        monitor.wait_for(event="appeared", remote_port=9998)
+        reset(server)
+        closed = monitor.wait_for(event="closed", remote_port=9998)
+        self.assertNotIn("cause", closed)  # a reset, a timeout, an administrator: not seen which
+        self.assertEqual(closed["pid"], os.getpid())
         client.close()
         time.sleep(0.3)
         monitor.stop()
         self.assertEqual(sum(event["event"] == "closed" for event in monitor.events), 2)
         self.assertEqual(sum(event["event"] == "appeared" for event in monitor.events), 3)
+
+    def test_counters_that_cannot_be_known_are_left_out(self):
+        """The orphan's minisock may have got the FIN, or the socket before it."""
+        listener = self.listen()
+        monitor = self.monitor("--port", "9998", "--interval=1")
+        for _ in range(20):
+            server, client = self.connect(listener)
+            client.sendall(b"abc")
+            server.recv(3)
+            server.close()
+            client.recv(1)
+            client.close()
+        time.sleep(0.3)
+        monitor.stop()
+        closed = [event for event in monitor.events if event["event"] == "closed"]
+        self.assertEqual(len(closed), 40)
+        for event in closed:
+            self.assertEqual(event["cause"], "fin")
+            self.assertIn(event.get("bytes_received"),
+                          (0,) if event["remote"]["port"] == 9998 else (3, None))
 
     def test_connection_that_stood_before_has_a_stay_of_at_least(self):
         server, _client = self.connect(self.listen())
