@@ -13,6 +13,7 @@
 #include <err.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A socket that is only bound takes no part in a connection: shown where it is asked for. */
 #define STATES_DEFAULT (TCP_STATES_ALL & ~TCP_STATE_BIT(TCP_STATE_BOUND_INACTIVE))
@@ -20,36 +21,48 @@
 /* A dump that the table changed under is repeated so often, then taken as it is. */
 #define DUMPS_MAX 3
 
-struct sockets {
-    struct socket *all;
+/* How much text is gathered before it is written. */
+#define FLUSH_SIZE (256 * 1024)
+
+struct row {
+    struct socket socket;
+    struct list_line line;
+};
+
+struct rows {
+    struct row *all;
     size_t count, room;
+    struct output *output;
 };
 
 static bool collect(void *into, const struct socket *socket, int64_t at_ns) {
-    struct sockets *sockets = into;
+    struct rows *rows = into;
+    struct row *row;
 
     (void)at_ns;
-    if (sockets->count == sockets->room) {
-        const size_t room = sockets->room ? sockets->room * 2 : 256;
-        struct socket *all = reallocarray(sockets->all, room, sizeof(*all));
+    if (rows->count == rows->room) {
+        const size_t room = rows->room ? rows->room * 2 : 256;
+        struct row *all = reallocarray(rows->all, room, sizeof(*all));
 
         if (!all)
             return false;
-        sockets->all = all;
-        sockets->room = room;
+        rows->all = all;
+        rows->room = room;
     }
-    sockets->all[sockets->count++] = *socket;
+    row = &rows->all[rows->count++];
+    row->socket = *socket;
+    output_list_prepare(rows->output, socket, &row->line);
     return true;
 }
 
-static bool dump(const struct filter *filter, struct sockets *sockets) {
+static bool dump(const struct filter *filter, struct rows *rows) {
     const uint32_t states = filter->states ? filter->states : STATES_DEFAULT;
     struct sockdiag *diag = sockdiag_open();
     int result = diag ? 1 : -1;
 
     for (int i = 0; result == 1 && i < DUMPS_MAX; i++) {
-        sockets->count = 0;
-        result = sockdiag_dump(diag, filter, states, collect, sockets);
+        rows->count = 0;
+        result = sockdiag_dump(diag, filter, states, collect, rows);
     }
     if (result < 0)
         warn("cannot read the kernel's sockets (sock_diag)");
@@ -59,47 +72,69 @@ static bool dump(const struct filter *filter, struct sockets *sockets) {
     return result >= 0;
 }
 
-/* The order of the list as one number: trouble, then the ports. */
-struct place {
-    uint64_t order;
-    const struct socket *socket;
-};
-
+/* The order of the list as one number: trouble, then the ports. What is being retransmitted stands
+ * before what is not, and a listener whose queue is full before all. */
 static uint64_t order_of(const struct socket *socket) {
     unsigned trouble = (unsigned)tcp_state_trouble(socket->state);
 
-    /* What is being retransmitted stands before what is not, and a listener whose queue is full
-     * before all. */
     if (socket->state == TCP_STATE_LISTEN && socket->recv_queue > socket->send_queue)
         trouble = 0;
-    return (uint64_t)trouble << 40 | (uint64_t)(socket->retransmits == 0) << 32 |
+    return (uint64_t)trouble << 33 | (uint64_t)(socket->retransmits == 0) << 32 |
            (uint32_t)socket->local_port << 16 | socket->remote_port;
 }
 
-static int by_order(const void *a, const void *b) {
-    const struct place *first = a, *second = b;
+struct place {
+    uint64_t order;
+    const struct row *row;
+};
 
-    return first->order < second->order ? -1 : first->order > second->order;
+#define ORDER_BITS 40
+#define DIGIT_BITS 8
+
+/* Sorts by one digit of the order, keeping what was sorted by the lower ones. */
+static void sort_by_digit(const struct place *from, struct place *to, size_t count, int shift) {
+    size_t starts[1 << DIGIT_BITS] = {0}, start = 0;
+
+    for (size_t i = 0; i < count; i++)
+        starts[from[i].order >> shift & ((1 << DIGIT_BITS) - 1)]++;
+    for (size_t digit = 0; digit < 1 << DIGIT_BITS; digit++) {
+        const size_t of_digit = starts[digit];
+
+        starts[digit] = start;
+        start += of_digit;
+    }
+    for (size_t i = 0; i < count; i++)
+        to[starts[from[i].order >> shift & ((1 << DIGIT_BITS) - 1)]++] = from[i];
 }
 
-static struct place *sort(const struct sockets *sockets) {
-    struct place *places = calloc(sockets->count + 1, sizeof(*places));
+/* A radix sort: qsort() took a tenth of the whole time of a long list. Returns NULL with errno. */
+static struct place *sort(const struct rows *rows) {
+    struct place *places = calloc(2 * (rows->count + 1), sizeof(*places));
+    struct place *from = places, *to = places ? places + rows->count : NULL;
 
     if (!places)
         return NULL;
-    for (size_t i = 0; i < sockets->count; i++)
-        places[i] = (struct place){order_of(&sockets->all[i]), &sockets->all[i]};
-    qsort(places, sockets->count, sizeof(*places), by_order);
+    for (size_t i = 0; i < rows->count; i++)
+        from[i] = (struct place){order_of(&rows->all[i].socket), &rows->all[i]};
+    for (int shift = 0; shift < ORDER_BITS; shift += DIGIT_BITS) {
+        struct place *sorted = to;
+
+        sort_by_digit(from, to, rows->count, shift);
+        to = from;
+        from = sorted;
+    }
+    memmove(places, from, rows->count * sizeof(*places));
     return places;
 }
 
-/* Adds the rows. Returns whether an owner may not be seen. */
+/* Shows the rows. Returns false where `status` is what to exit with. */
 static bool show(struct output *output, const struct selection *selection, struct owners *owners,
-                 const struct place *places, size_t count) {
+                 const struct place *places, size_t count, int *status) {
     bool unseen = false;
 
+    output_list_heading(output);
     for (size_t i = 0; i < count; i++) {
-        const struct socket *socket = places[i].socket;
+        const struct socket *socket = &places[i].row->socket;
         struct owner owner = {0};
 
         if (owners && socket->inode && !owners_find(owners, socket->inode, &owner))
@@ -108,10 +143,13 @@ static bool show(struct output *output, const struct selection *selection, struc
             continue;
         if (selection->no_owner)
             owner = (struct owner){0};
-        output_list_row(output, socket, &owner);
+        output_list_row(output, socket, &places[i].row->line, &owner);
+        if (output->writer.len > FLUSH_SIZE && !display_flush(output, status))
+            return false;
     }
-    output_list_end(output);
-    return unseen;
+    if (unseen)
+        display_say_denied();
+    return display_flush(output, status);
 }
 
 static int run(const struct common *options) {
@@ -119,27 +157,25 @@ static int run(const struct common *options) {
     const bool needs_owners = selection_needs_owners(selection);
     struct output output = display_output(&options->display);
     struct owners *owners = needs_owners ? owners_new() : NULL;
-    struct sockets sockets = {0};
+    struct rows rows = {.output = &output};
     struct place *places = NULL;
     int status = STATUS_FAILED;
 
     output.owners = !selection->no_owner;
     output.netns = netns_inode();
     privileges_drop(needs_owners);
-    if (!dump(&selection->filter, &sockets))
+    if (!dump(&selection->filter, &rows))
         goto out;
-    places = sort(&sockets);
+    places = sort(&rows);
     if (!places || (needs_owners && !owners)) {
-        warn("cannot list %zu sockets", sockets.count);
+        warn("cannot list %zu sockets", rows.count);
         goto out;
     }
-    if (show(&output, selection, owners, places, sockets.count))
-        display_say_denied();
-    status = STATUS_DONE;
-    display_flush(&output, &status);
+    if (show(&output, selection, owners, places, rows.count, &status))
+        status = STATUS_DONE;
 out:
     free(places);
-    free(sockets.all);
+    free(rows.all);
     owners_free(owners);
     output_free(&output);
     return status;

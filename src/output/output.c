@@ -20,14 +20,23 @@ void output_summary(struct output *output, const struct summary *summary) {
     (output->json ? json_summary : text_summary)(output, summary);
 }
 
-void output_list_row(struct output *output, const struct socket *socket,
-                     const struct owner *owner) {
-    (output->json ? json_list_row : text_list_row)(output, socket, owner);
+void output_list_prepare(struct output *output, const struct socket *socket,
+                         struct list_line *line) {
+    if (!output->json)
+        text_list_prepare(output, socket, line);
 }
 
-void output_list_end(struct output *output) {
+void output_list_heading(struct output *output) {
     if (!output->json)
-        text_list_end(output);
+        text_list_heading(output);
+}
+
+void output_list_row(struct output *output, const struct socket *socket,
+                     const struct list_line *line, const struct owner *owner) {
+    if (output->json)
+        json_list_row(output, socket, owner);
+    else
+        text_list_row(output, socket, line, owner);
 }
 
 int output_flush(struct output *output) {
@@ -42,5 +51,5 @@ bool output_reader_gone(const struct output *output) {
 
 void output_free(struct output *output) {
     writer_free(&output->writer);
-    writer_free(&output->cells);
+    writer_free(&output->lines);
 }

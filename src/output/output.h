@@ -9,6 +9,8 @@
 #include "output/writer.h"
 #include "watch/summary.h"
 
+#define OUTPUT_LIST_COLUMNS 11
+
 struct output {
     struct writer writer;
     int fd;
@@ -19,11 +21,17 @@ struct output {
     uint64_t netns;            /* inode number of the namespace; 0: not known */
     const sigset_t *unblocked; /* see writer_flush() */
 
-    /* The text form's own: the widths that the lines have grown to, and the rows of a list. */
-    bool headed;
+    /* The text form's own: the widths that the lines have grown to, and a list's lines. */
     size_t address_width;
-    struct writer cells;
-    size_t rows;
+    size_t widths[OUTPUT_LIST_COLUMNS];
+    uint32_t widths_version; /* counts the changes of `widths` */
+    struct writer lines;
+};
+
+/* Where the text of a row stands until it is shown: output's own. */
+struct list_line {
+    size_t at;
+    uint32_t len, widths_version;
 };
 
 /* Each adds to the buffer. */
@@ -31,9 +39,13 @@ void output_heading(struct output *output);
 void output_event(struct output *output, const struct event *event);
 void output_summary(struct output *output, const struct summary *summary);
 
-/* A row of a list; the text form shows all of them at output_list_end(). */
-void output_list_row(struct output *output, const struct socket *socket, const struct owner *owner);
-void output_list_end(struct output *output);
+/* A list: every socket is prepared as it is read, while the kernel walks on; when all of them are
+ * known, and so how wide the columns are, come the heading and the rows. */
+void output_list_prepare(struct output *output, const struct socket *socket,
+                         struct list_line *line);
+void output_list_heading(struct output *output);
+void output_list_row(struct output *output, const struct socket *socket,
+                     const struct list_line *line, const struct owner *owner);
 
 /* Sends the buffer on its way. As writer_flush(). */
 int output_flush(struct output *output);

@@ -10,8 +10,10 @@
 void text_monitor_heading(struct output *output);
 void text_event(struct output *output, const struct event *event);
 void text_summary(struct output *output, const struct summary *summary);
-void text_list_row(struct output *output, const struct socket *socket, const struct owner *owner);
-void text_list_end(struct output *output);
+void text_list_prepare(struct output *output, const struct socket *socket, struct list_line *line);
+void text_list_heading(struct output *output);
+void text_list_row(struct output *output, const struct socket *socket, const struct list_line *line,
+                   const struct owner *owner);
 
 /* Parts of both. An end is "127.0.0.1:9998", "[::1]:9998", "*:9998"; port 0 is "*". */
 void text_end(struct writer *writer, const struct address *address, bool inet6, uint16_t port,

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* A list is written twice: first as cells, so that the columns can be as wide as what is in them,
- * then as lines. A cell is its length in one byte, and its text. */
+/* The columns of a list. Each cell is written twice: once to see how wide the column has to be,
+ * once into its line. */
 enum column {
     STATE,
     RECV_Q,
@@ -18,191 +18,162 @@ enum column {
     LASTACK,
     RTT,
     RETRANS,
-    OWNER,
-    COLUMNS,
+    COLUMNS_MEASURED, /* the last column is as wide as it likes */
 };
 
 static const struct {
     const char *title;
     bool right; /* aligned to the right: numbers */
-} columns[COLUMNS] = {
+} columns[COLUMNS_MEASURED] = {
     [STATE] = {"STATE", false},    [RECV_Q] = {"RECV-Q", true},   [SEND_Q] = {"SEND-Q", true},
     [LOCAL] = {"LOCAL", false},    [REMOTE] = {"REMOTE", false},  [TIMER] = {"TIMER", false},
     [LASTSND] = {"LASTSND", true}, [LASTRCV] = {"LASTRCV", true}, [LASTACK] = {"LASTACK", true},
-    [RTT] = {"RTT", true},         [RETRANS] = {"RETRANS", true}, [OWNER] = {"OWNER", false},
+    [RTT] = {"RTT", true},         [RETRANS] = {"RETRANS", true},
 };
 
-/* Cells are at most so long: an IPv6 end with a device is 70, an escaped owner 80. */
-#define CELL_MAX 255
+_Static_assert(COLUMNS_MEASURED == OUTPUT_LIST_COLUMNS, "output.h has a width for each column");
 
-static size_t begin_cell(struct writer *cells) {
-    writer_put(cells, "", 1);
-    return cells->len;
-}
-
-static void end_cell(struct writer *cells, size_t from) {
-    size_t len = cells->len - from;
-
-    if (cells->error)
-        return;
-    if (len > CELL_MAX) {
-        cells->len = from + CELL_MAX;
-        len = CELL_MAX;
-    }
-    cells->data[from - 1] = (char)len;
-}
-
-static void text_cell(struct writer *cells, const char *text) {
-    const size_t from = begin_cell(cells);
-
-    writer_text(cells, text);
-    end_cell(cells, from);
-}
-
-static void number_cell(struct writer *cells, uint64_t number) {
-    const size_t from = begin_cell(cells);
-
-    writer_number(cells, number);
-    end_cell(cells, from);
-}
-
-static void duration_cell(struct writer *cells, int64_t ns) {
-    const size_t from = begin_cell(cells);
-    char *to = writer_room(cells, DURATION_TEXT_SIZE);
+static void put_duration(struct writer *writer, int64_t ns) {
+    char *to = writer_room(writer, DURATION_TEXT_SIZE);
 
     if (to)
-        cells->len += duration_text(to, ns);
-    end_cell(cells, from);
+        writer->len += duration_text(to, ns);
 }
 
-static void timer_cell(struct writer *cells, const struct socket *socket) {
+static void put_timer(struct writer *writer, const struct socket *socket) {
     static const char *const names[] = {
-        [SOCKET_TIMER_RETRANSMIT] = "retransmit",
-        [SOCKET_TIMER_KEEPALIVE] = "keepalive",
-        [SOCKET_TIMER_TIME_WAIT] = "timewait",
-        [SOCKET_TIMER_PROBE] = "probe",
+        [SOCKET_TIMER_RETRANSMIT] = "retransmit ",
+        [SOCKET_TIMER_KEEPALIVE] = "keepalive ",
+        [SOCKET_TIMER_TIME_WAIT] = "timewait ",
+        [SOCKET_TIMER_PROBE] = "probe ",
     };
-    const size_t from = begin_cell(cells);
-    char *to;
 
     if (socket->timer == SOCKET_TIMER_NONE || socket->timer >= sizeof(names) / sizeof(names[0])) {
-        writer_put(cells, "-", 1);
-    } else {
-        writer_text(cells, names[socket->timer]);
-        writer_put(cells, " ", 1);
-        to = writer_room(cells, DURATION_TEXT_SIZE);
-        if (to)
-            cells->len += duration_text(to, socket->timer_ms * NS_PER_MS);
-        if (socket->timer_count) {
-            writer_put(cells, " #", 2);
-            writer_number(cells, socket->timer_count);
-        }
-    }
-    end_cell(cells, from);
-}
-
-/* "unanswered/all" of the retransmissions. */
-static void retrans_cell(struct writer *cells, const struct socket *socket) {
-    const size_t from = begin_cell(cells);
-
-    writer_number(cells, socket->retransmits);
-    writer_put(cells, "/", 1);
-    writer_number(cells, socket->total_retrans);
-    end_cell(cells, from);
-}
-
-static void end_column(struct writer *cells, const struct socket *socket, bool local) {
-    const size_t from = begin_cell(cells);
-
-    text_end(cells, local ? &socket->local : &socket->remote, socket->inet6,
-             local ? socket->local_port : socket->remote_port, socket->ifindex);
-    end_cell(cells, from);
-}
-
-void text_list_row(struct output *output, const struct socket *socket, const struct owner *owner) {
-    struct writer *cells = &output->cells;
-    /* Of a listener the kernel fills these with other things. */
-    const bool info = (socket->has & SOCKET_HAS_INFO) && socket->state != TCP_STATE_LISTEN;
-    size_t from;
-
-    output->rows++;
-    writer_put(cells, (const char *)&socket->state, 1);
-    text_cell(cells, tcp_state_name(socket->state));
-    number_cell(cells, socket->recv_queue);
-    number_cell(cells, socket->send_queue);
-    end_column(cells, socket, true);
-    end_column(cells, socket, false);
-    timer_cell(cells, socket);
-    if (info) {
-        duration_cell(cells, socket->last_data_sent_ms * NS_PER_MS);
-        duration_cell(cells, socket->last_data_recv_ms * NS_PER_MS);
-        duration_cell(cells, socket->last_ack_recv_ms * NS_PER_MS);
-        duration_cell(cells, socket->rtt_us * 1000LL);
-        retrans_cell(cells, socket);
-    } else {
-        for (int column = LASTSND; column <= RETRANS; column++)
-            text_cell(cells, "-");
-    }
-    from = begin_cell(cells);
-    text_owner(cells, owner, socket->inode, socket->uid, socket->state, output->owners);
-    end_cell(cells, from);
-}
-
-static void measure(const struct output *output, size_t widths[COLUMNS]) {
-    const unsigned char *cell = (const unsigned char *)output->cells.data;
-
-    for (int column = 0; column < COLUMNS; column++)
-        widths[column] = output->header ? strlen(columns[column].title) : 0;
-    for (size_t row = 0; row < output->rows; row++) {
-        cell++; /* the state */
-        for (int column = 0; column < COLUMNS; column++) {
-            if (*cell > widths[column])
-                widths[column] = *cell;
-            cell += 1 + *cell;
-        }
-    }
-}
-
-static void put_cell(struct writer *writer, enum column column, const char *text, size_t len,
-                     size_t width) {
-    const size_t from = writer->len;
-
-    if (columns[column].right)
-        writer_pad(writer, from, width - len);
-    writer_put(writer, text, len);
-    if (column != OWNER) {
-        writer_pad(writer, from, width);
-        writer_put(writer, "  ", 2);
-    }
-}
-
-void text_list_end(struct output *output) {
-    const unsigned char *cell = (const unsigned char *)output->cells.data;
-    struct writer *writer = &output->writer;
-    size_t widths[COLUMNS];
-
-    if (output->cells.error) {
-        writer->error = output->cells.error;
+        writer_put(writer, "-", 1);
         return;
     }
-    measure(output, widths);
-    if (output->header) {
-        for (int column = 0; column < COLUMNS; column++)
-            put_cell(writer, (enum column)column, columns[column].title,
-                     strlen(columns[column].title), widths[column]);
-        writer_put(writer, "\n", 1);
+    writer_text(writer, names[socket->timer]);
+    put_duration(writer, socket->timer_ms * NS_PER_MS);
+    if (socket->timer_count) {
+        writer_put(writer, " #", 2);
+        writer_number(writer, socket->timer_count);
     }
-    for (size_t row = 0; row < output->rows; row++) {
-        const enum tcp_state state = *cell++;
+}
 
-        if (output->color)
-            writer_text(writer, text_state_color(state));
-        for (int column = 0; column < COLUMNS; column++) {
-            put_cell(writer, (enum column)column, (const char *)cell + 1, *cell, widths[column]);
-            if (column == STATE && output->color)
-                writer_text(writer, TEXT_COLOR_OFF);
-            cell += 1 + *cell;
-        }
-        writer_put(writer, "\n", 1);
+/* What struct tcp_info tells; of a listener the kernel fills it with other things. */
+static void put_info(struct writer *writer, const struct socket *socket, enum column column) {
+    if (!(socket->has & SOCKET_HAS_INFO) || socket->state == TCP_STATE_LISTEN) {
+        writer_put(writer, "-", 1);
+        return;
     }
+    switch (column) {
+    case LASTSND:
+        put_duration(writer, socket->last_data_sent_ms * NS_PER_MS);
+        break;
+    case LASTRCV:
+        put_duration(writer, socket->last_data_recv_ms * NS_PER_MS);
+        break;
+    case LASTACK:
+        put_duration(writer, socket->last_ack_recv_ms * NS_PER_MS);
+        break;
+    case RTT:
+        put_duration(writer, socket->rtt_us * 1000LL);
+        break;
+    default: /* unanswered retransmissions / all */
+        writer_number(writer, socket->retransmits);
+        writer_put(writer, "/", 1);
+        writer_number(writer, socket->total_retrans);
+        break;
+    }
+}
+
+static void put_cell(struct writer *writer, const struct socket *socket, enum column column) {
+    switch (column) {
+    case STATE:
+        writer_text(writer, tcp_state_name(socket->state));
+        break;
+    case RECV_Q:
+        writer_number(writer, socket->recv_queue);
+        break;
+    case SEND_Q:
+        writer_number(writer, socket->send_queue);
+        break;
+    case LOCAL:
+        text_end(writer, &socket->local, socket->inet6, socket->local_port, socket->ifindex);
+        break;
+    case REMOTE:
+        text_end(writer, &socket->remote, socket->inet6, socket->remote_port, socket->ifindex);
+        break;
+    case TIMER:
+        put_timer(writer, socket);
+        break;
+    default:
+        put_info(writer, socket, column);
+        break;
+    }
+}
+
+/* Fills the column up from what was written at `from`, and sets the gap to the next. */
+static void align(struct writer *writer, enum column column, size_t from, size_t width) {
+    const size_t len = writer->len - from;
+
+    writer_pad(writer, from, width + 2);
+    if (columns[column].right && len < width && !writer->error) {
+        memmove(writer->data + from + width - len, writer->data + from, len);
+        memset(writer->data + from, ' ', width - len);
+    }
+}
+
+/* Writes a line up to its last column; a column that is too narrow for it grows. */
+static void put_line(struct output *output, struct writer *writer, const struct socket *socket) {
+    if (output->color)
+        writer_text(writer, text_state_color(socket->state));
+    for (int column = 0; column < COLUMNS_MEASURED; column++) {
+        const size_t from = writer->len;
+
+        put_cell(writer, socket, (enum column)column);
+        if (writer->len - from > output->widths[column]) {
+            output->widths[column] = writer->len - from;
+            output->widths_version++;
+        }
+        align(writer, (enum column)column, from, output->widths[column]);
+        if (column == STATE && output->color)
+            writer_text(writer, TEXT_COLOR_OFF);
+    }
+}
+
+void text_list_prepare(struct output *output, const struct socket *socket, struct list_line *line) {
+    if (output->widths[STATE] == 0)
+        for (int column = 0; output->header && column < COLUMNS_MEASURED; column++)
+            output->widths[column] = strlen(columns[column].title);
+    line->at = output->lines.len;
+    put_line(output, &output->lines, socket);
+    line->len = (uint32_t)(output->lines.len - line->at);
+    line->widths_version = output->widths_version;
+}
+
+void text_list_heading(struct output *output) {
+    struct writer *writer = &output->writer;
+
+    for (int column = 0; output->header && column < COLUMNS_MEASURED; column++) {
+        const size_t from = writer->len, least = strlen(columns[column].title);
+
+        writer_text(writer, columns[column].title);
+        align(writer, (enum column)column, from,
+              output->widths[column] > least ? output->widths[column] : least);
+    }
+    if (output->header)
+        writer_text(writer, "OWNER\n");
+}
+
+void text_list_row(struct output *output, const struct socket *socket, const struct list_line *line,
+                   const struct owner *owner) {
+    struct writer *writer = &output->writer;
+
+    if (line->widths_version == output->widths_version && !output->lines.error)
+        writer_put(writer, output->lines.data + line->at, line->len);
+    else
+        put_line(output, writer, socket);
+    text_owner(writer, owner, socket->inode, socket->uid, socket->state, output->owners);
+    writer_put(writer, "\n", 1);
 }

@@ -12,32 +12,17 @@
 /* A pipe that poll() calls writable takes so many bytes without blocking (PIPE_BUF, man 7 pipe). */
 #define CHUNK 4096
 
-char *writer_room(struct writer *writer, size_t more) {
-    if (writer->len + more > writer->size) {
-        const size_t size = (writer->len + more) * 2;
-        char *data = realloc(writer->data, size);
+char *writer_grow(struct writer *writer, size_t more) {
+    const size_t size = (writer->len + more) * 2;
+    char *data = realloc(writer->data, size);
 
-        if (!data) {
-            writer->error = ENOMEM;
-            return NULL;
-        }
-        writer->data = data;
-        writer->size = size;
+    if (!data) {
+        writer->error = ENOMEM;
+        return NULL;
     }
-    return writer->data + writer->len;
-}
-
-void writer_put(struct writer *writer, const char *data, size_t len) {
-    char *to = writer_room(writer, len);
-
-    if (to) {
-        memcpy(to, data, len);
-        writer->len += len;
-    }
-}
-
-void writer_text(struct writer *writer, const char *text) {
-    writer_put(writer, text, strlen(text));
+    writer->data = data;
+    writer->size = size;
+    return data + writer->len;
 }
 
 void writer_number(struct writer *writer, uint64_t number) {

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct writer {
     char *data;
@@ -17,11 +18,28 @@ struct writer {
     int error; /* errno of the first failure; 0: none */
 };
 
-/* Makes room for `more` bytes; returns where they go, NULL where memory ran out. */
-char *writer_room(struct writer *writer, size_t more);
+/* Makes the buffer larger; as writer_room(). */
+char *writer_grow(struct writer *writer, size_t more);
 
-void writer_put(struct writer *writer, const char *data, size_t len);
-void writer_text(struct writer *writer, const char *text);
+/* Makes room for `more` bytes; returns where they go, NULL where memory ran out. */
+static inline char *writer_room(struct writer *writer, size_t more) {
+    return writer->len + more <= writer->size ? writer->data + writer->len
+                                              : writer_grow(writer, more);
+}
+
+static inline void writer_put(struct writer *writer, const char *data, size_t len) {
+    char *to = writer_room(writer, len);
+
+    if (to) {
+        memcpy(to, data, len);
+        writer->len += len;
+    }
+}
+
+static inline void writer_text(struct writer *writer, const char *text) {
+    writer_put(writer, text, strlen(text));
+}
+
 void writer_number(struct writer *writer, uint64_t number);
 __attribute__((format(printf, 2, 3))) void writer_format(struct writer *writer, const char *format,
                                                          ...);

@@ -157,7 +157,7 @@ static void say_if_late(const struct poll_source *source, int64_t now_ns) {
 
 static int walk(struct poll_source *source) {
     const struct observer *observer = source->observer;
-    const int64_t began_ns = clock_now(), cpu_ns = clock_read(CLOCK_THREAD_CPUTIME_ID);
+    const int64_t began_ns = clock_now(), cpu_ns = clock_read(CLOCK_PROCESS_CPUTIME_ID);
     int result = 1;
 
     say_if_late(source, began_ns);
@@ -173,7 +173,7 @@ static int walk(struct poll_source *source) {
     if (result == 1)
         observer->blind(observer->into, "the kernel's table changed under each walk", clock_now());
     observer->end_walk(observer->into, clock_now());
-    pace(source, began_ns, clock_read(CLOCK_THREAD_CPUTIME_ID) - cpu_ns);
+    pace(source, began_ns, clock_read(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns);
     return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sockdiag/sockdiag.h"
 
+#include "sockdiag/readahead.h"
 #include "sockdiag/reply.h"
 #include "sockdiag/request.h"
 #include "units/clock.h"
@@ -11,8 +12,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* The kernel fills at most 32 KiB at a time (netlink_dump(), net/netlink/af_netlink.c). */
-#define BUFFER_SIZE (32 * 1024)
+/* A dump that is longer than so many datagrams is read ahead. */
+#define DATAGRAMS_BEFORE_AHEAD 8
 
 /* Room for some 10,000 destroy messages while nobody reads; the kernel may grant less. */
 #define DESTROY_BUFFER (16 * 1024 * 1024)
@@ -20,7 +21,7 @@
 struct sockdiag {
     struct mnl_socket *netlink;
     uint32_t seq;
-    char buffer[BUFFER_SIZE];
+    char buffer[DATAGRAM_MAX];
     char request[REQUEST_SIZE];
 };
 
@@ -52,6 +53,7 @@ struct walk {
     sockdiag_take *take;
     void *into;
     int64_t at_ns;
+    bool interrupted; /* NLM_F_DUMP_INTR was met */
 };
 
 static int on_message(const struct nlmsghdr *message, void *data) {
@@ -82,34 +84,62 @@ static void discard_answer(struct sockdiag *diag) {
     errno = saved;
 }
 
+/* libmnl stops at a message that is flagged NLM_F_DUMP_INTR; what follows is worth having all the
+ * same. Takes the flag off and returns whether any had it. */
+static bool take_interrupted(void *datagram, ssize_t len) {
+    bool interrupted = false;
+    int left = (int)len;
+
+    for (struct nlmsghdr *message = datagram; mnl_nlmsg_ok(message, left);
+         message = mnl_nlmsg_next(message, &left)) {
+        interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+        message->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
+    }
+    return interrupted;
+}
+
+/* Hands on one datagram. Returns as mnl_cb_run(): MNL_CB_OK where more is to come. */
+static int hand_on(struct sockdiag *diag, struct walk *walk, void *datagram, ssize_t len) {
+    walk->at_ns = clock_now();
+    walk->interrupted |= take_interrupted(datagram, len);
+    return mnl_cb_run(datagram, (size_t)len, diag->seq, mnl_socket_get_portid(diag->netlink),
+                      on_message, walk);
+}
+
+/* Reads the answer to a dump. Returns as mnl_cb_run(), MNL_CB_STOP at its end. */
+static int read_dump(struct sockdiag *diag, struct walk *walk) {
+    struct readahead *ahead = NULL;
+    void *datagram = diag->buffer;
+    int more = MNL_CB_OK;
+
+    for (int count = 0; more > MNL_CB_STOP; count++) {
+        ssize_t len;
+
+        if (count == DATAGRAMS_BEFORE_AHEAD)
+            ahead = readahead_start(mnl_socket_get_fd(diag->netlink));
+        if (ahead)
+            len = readahead_next(ahead, &datagram);
+        else
+            len = mnl_socket_recvfrom(diag->netlink, diag->buffer, sizeof(diag->buffer));
+        if (len == 0)
+            errno = EPROTO; /* the dump ended without its last message */
+        more = len > 0 ? hand_on(diag, walk, datagram, len) : MNL_CB_ERROR;
+    }
+    readahead_stop(ahead);
+    return more;
+}
+
 int sockdiag_dump(struct sockdiag *diag, const struct filter *filter, uint32_t states,
                   sockdiag_take *take, void *into) {
     const struct nlmsghdr *request = request_dump(diag->request, filter, states, ++diag->seq);
     struct walk walk = {.filter = filter, .take = take, .into = into};
-    const unsigned port = mnl_socket_get_portid(diag->netlink);
-    bool interrupted = false;
-    int more = MNL_CB_OK;
 
     if (mnl_socket_sendto(diag->netlink, request, request->nlmsg_len) < 0)
         return -1;
-    while (more > MNL_CB_STOP) {
-        const ssize_t len = mnl_socket_recvfrom(diag->netlink, diag->buffer, sizeof(diag->buffer));
-
-        if (len < 0) {
-            discard_answer(diag);
-            return -1;
-        }
-        walk.at_ns = clock_now();
-        more = mnl_cb_run(diag->buffer, (size_t)len, diag->seq, port, on_message, &walk);
-        /* libmnl stops at the first message that is flagged NLM_F_DUMP_INTR. */
-        if (more < 0 && errno == EINTR) {
-            interrupted = true;
-            break;
-        }
-    }
-    if (interrupted || more < 0)
-        discard_answer(diag);
-    return interrupted ? 1 : more < 0 ? -1 : 0;
+    if (read_dump(diag, &walk) >= 0)
+        return walk.interrupted;
+    discard_answer(diag);
+    return -1;
 }
 
 static bool take_one(void *into, const struct socket *socket, int64_t at_ns) {

@@ -21,7 +21,7 @@ typedef bool sockdiag_take(void *into, const struct socket *socket, int64_t at_n
 /* Walks the kernel's table once and hands on what the filter and `states` let through. Returns:
  *   0  done
  *   1  done, but the kernel says that the table changed under the walk (NLM_F_DUMP_INTR)
- *  -1  errno: what netlink answered; ECANCELED where `take` stopped it; EINTR where a signal did */
+ *  -1  errno: what netlink answered; ECANCELED where `take` stopped it */
 int sockdiag_dump(struct sockdiag *diag, const struct filter *filter, uint32_t states,
                   sockdiag_take *take, void *into);
 
