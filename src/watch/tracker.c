@@ -6,6 +6,11 @@
 
 #include <stdlib.h>
 
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 10
+/* The analyzer does not see that uthash keeps its buckets in tracker->table. */
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 /* A destroy message is queued by a kernel worker: it may come this much later than the walk that
  * does not meet the socket any more. */
 #define SETTLE_NS (10 * NS_PER_MS)
