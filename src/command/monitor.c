@@ -298,7 +298,7 @@ static void catch_up(struct watch *watch) {
         warn("cannot read the kernel's sockets (sock_diag)");
         finish(watch, STATUS_FAILED);
     }
-    tracker_settle(watch->tracker, clock_now());
+    tracker_finish(watch->tracker, clock_now());
 }
 
 static void loop(struct watch *watch, const sigset_t *unblocked) {

@@ -50,6 +50,7 @@ struct connection {
     bool shown : 1;      /* the watcher has passed an event of it on: its own, see monitor */
     bool minisock : 1;   /* TIME_WAIT or an orphaned FIN_WAIT2: no full socket any more */
     bool freed : 1;      /* the full socket's destroy message has come */
+    bool explained : 1;  /* its message was taken for a lost one */
     bool over : 1;       /* the closed event was made */
     bool missing : 1;    /* the last walk did not meet it */
     bool closed_due : 1; /* in TIME_WAIT, its counters still awaited */

@@ -118,9 +118,17 @@ static struct connection *add(struct tracker *tracker, const struct socket *sock
 }
 
 /* A message was lost for this socket, and now its end is known all the same. */
-static void explain_loss(struct tracker *tracker, const struct connection *connection) {
-    if (tracker->lost && !connection->freed)
-        tracker->lost--;
+static void explain_loss(struct tracker *tracker, struct connection *connection) {
+    if (tracker->lost == 0 || connection->freed)
+        return;
+    tracker->lost--;
+    connection->explained = true;
+}
+
+/* Its message has come after all: another one was lost. */
+static void take_back_explanation(struct tracker *tracker, struct connection *connection) {
+    tracker->lost += connection->explained;
+    connection->explained = false;
 }
 
 static void emit_closed(struct tracker *tracker, struct connection *connection, enum tcp_state from,
@@ -340,6 +348,7 @@ void tracker_freed(struct tracker *tracker, const struct socket *last,
     if (connection && successor && successor->cookie != last->cookie)
         successor = NULL;
     if (connection && is_tombstone(connection)) {
+        take_back_explanation(tracker, connection);
         forget(tracker, connection);
         return;
     }
@@ -352,6 +361,8 @@ void tracker_freed(struct tracker *tracker, const struct socket *last,
             return;
         }
     }
+    if (connection)
+        take_back_explanation(tracker, connection);
     if (!connection) {
         lived_between_walks(tracker, &freed, at_ns);
     } else if (successor) {
@@ -441,6 +452,12 @@ int64_t tracker_settle(struct tracker *tracker, int64_t at_ns) {
     if (tracker->lost && tracker->lost_walk < tracker->walk)
         emit_lost(tracker, at_ns);
     return tracker->settle_ns;
+}
+
+void tracker_finish(struct tracker *tracker, int64_t at_ns) {
+    tracker->settle_ns = 0;
+    tracker->lost_walk = 0;
+    tracker_settle(tracker, at_ns);
 }
 
 void tracker_lost(struct tracker *tracker, uint64_t count) {

@@ -48,6 +48,9 @@ void tracker_lost(struct tracker *tracker, uint64_t count);
  * again, INT64_MAX where nothing waits. */
 int64_t tracker_settle(struct tracker *tracker, int64_t at_ns);
 
+/* Ends all that waits, when the watch ends. */
+void tracker_finish(struct tracker *tracker, int64_t at_ns);
+
 /* The connections in the table, for a walk: start with NULL, ends with NULL. */
 struct connection *tracker_next(const struct tracker *tracker, const struct connection *previous);
 

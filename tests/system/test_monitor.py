@@ -7,9 +7,7 @@ import struct
 import time
 import unittest
 
-from harness import NOBODY, NetworkTest, needs
-
-AS_NOBODY = ("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
+from harness import AS_NOBODY, NetworkTest, needs, needs_other_user
 
 # The transitions of RFC 9293, section 3.3.2, as Linux makes them; any state may go to CLOSE.
 FOLLOWS = {
@@ -31,11 +29,10 @@ def reset(end):
     end.close()
 
 
-def quick_connections(test, count, port=9998):
+def quick_connections(listener, count):
     """Makes connections that are over at once: 3 bytes to the server, 5 bytes back."""
-    listener = test.listen(port=port, backlog=128)
     for _ in range(count):
-        client = socket.create_connection(("127.0.0.1", port))
+        client = socket.create_connection(listener.getsockname())
         server = listener.accept()[0]
         client.sendall(b"abc")
         server.recv(10)
@@ -60,8 +57,9 @@ class Transitions(NetworkTest):
         self.kill_and_reap(child)
         server_side = monitor.wait_for(event="transition", to="FIN_WAIT2")
         client_side = monitor.wait_for(event="transition", to="CLOSE_WAIT")
-        self.assertEqual(server_side["from"], "ESTABLISHED")
-        self.assertEqual(server_side["skipped"], ["FIN_WAIT1"])
+        self.assertEqual((server_side["from"], server_side.get("skipped")),
+                         ("ESTABLISHED", ["FIN_WAIT1"])
+                         if server_side["from"] == "ESTABLISHED" else ("FIN_WAIT1", None))
         self.assertNotIn("pid", server_side)
         self.assertEqual(server_side["timer"]["kind"], "timewait")
         self.assertLessEqual(server_side["timer"]["expires_ms"], 60000)
@@ -78,12 +76,12 @@ class Transitions(NetworkTest):
 
     def test_words_say_who_has_to_act(self):
         server, client = self.connect(self.listen())
-        monitor = self.spawn(os.environ["TCPWATCH"], "monitor", "-p", "9998", "--duration=1.5s",
+        monitor = self.spawn(os.environ["TCPWATCH"], "monitor", "-p", "9998", "--duration=2s",
                              stdout=-1, text=True)
-        time.sleep(0.4)
+        time.sleep(0.7)
         server.close()
         text = monitor.communicate()[0]
-        self.assertRegex(text, r"ESTABLISHED +FIN_WAIT2 +>\S+ +-\n")
+        self.assertRegex(text, r"(ESTABLISHED|FIN_WAIT1) +FIN_WAIT2 +>?\S+ +-\n")
         self.assertRegex(text, r"waits for the peer's FIN; no process holds it, "
                                r"the kernel drops it in (59\.\d|60\.0)s")
         name = f"python3[{os.getpid()}]".replace("python3", open("/proc/self/comm").read().strip())
@@ -91,9 +89,10 @@ class Transitions(NetworkTest):
         client.close()
 
     def test_connections_between_two_looks_are_reported_whole(self):
+        listener = self.listen()
         monitor = self.monitor("--port", "9998", "--interval=5s")
-        time.sleep(0.5)
-        quick_connections(self, 100)
+        monitor.wait_for(event="appeared", state="LISTEN")
+        quick_connections(listener, 100)
         time.sleep(0.5)
         monitor.stop()
         closed = [event for event in monitor.events if event["event"] == "closed"]
@@ -116,8 +115,9 @@ class Transitions(NetworkTest):
         self.assertEqual(monitor.events[-1]["ended"], {"fin": 200})
 
     def test_transitions_come_in_legal_order(self):
-        monitor = self.monitor("--port", "9998", "--interval=1ms", "--no-owner")
         listener = self.listen()
+        monitor = self.monitor("--port", "9998", "--interval=1ms", "--no-owner")
+        monitor.wait_for(event="appeared", state="LISTEN")
         for number in range(30):
             server, client = self.connect(listener)
             first, second = (server, client) if number % 2 else (client, server)
@@ -176,6 +176,7 @@ class Transitions(NetworkTest):
         """The orphan's minisock may have got the FIN, or the socket before it."""
         listener = self.listen()
         monitor = self.monitor("--port", "9998", "--interval=1")
+        monitor.wait_for(event="appeared", state="LISTEN")
         for _ in range(20):
             server, client = self.connect(listener)
             client.sendall(b"abc")
@@ -350,8 +351,9 @@ class Ends(NetworkTest):
         self.assertEqual(monitor.events[-1]["transitions"], 2)
 
     def test_sigterm_ends_with_a_summary(self):
+        self.listen()
         monitor = self.monitor("-p", "9998")
-        time.sleep(0.3)
+        monitor.wait_for(event="appeared", state="LISTEN")
         monitor.process.send_signal(signal.SIGTERM)
         self.assertEqual(monitor.finish(), (0, ""))
         self.assertEqual(monitor.events[-1]["event"], "summary")
@@ -377,7 +379,7 @@ class Namespaces(NetworkTest):
         inner = self.spawn("unshare", "-n", "sleep", "60")
         self.wait_until(lambda: open(f"/proc/{inner.pid}/comm").read() == "sleep\n")
         monitor = self.monitor("--netns", str(inner.pid))
-        time.sleep(0.5)
+        time.sleep(1)
         inner.kill()
         inner.wait()
         status, stderr = monitor.finish()
@@ -389,13 +391,13 @@ class Namespaces(NetworkTest):
 class Faults(NetworkTest):
     def test_lost_messages_are_counted(self):
         """A watcher that is stopped while more ends than its buffer holds."""
-        if os.geteuid() != 0:
-            self.skipTest("needs another user's smaller buffer, and so root")
+        needs_other_user()  # whose buffer is smaller
+        listener = self.listen()
         monitor = self.monitor("-p", "9998", "--no-owner", "-i", "50ms", prefix=AS_NOBODY)
-        time.sleep(0.5)
+        monitor.wait_for(event="appeared", state="LISTEN")
         monitor.process.send_signal(signal.SIGSTOP)
         made = 6000
-        quick_connections(self, made)
+        quick_connections(listener, made)
         monitor.process.send_signal(signal.SIGCONT)
         monitor.wait_for(event="lost", timeout_s=20)
         time.sleep(1)
@@ -407,8 +409,9 @@ class Faults(NetworkTest):
         self.assertEqual(closed + lost, 2 * made)
 
     def test_stopped_process_says_that_it_was_blind(self):
+        self.listen()
         monitor = self.monitor("-p", "9998")
-        time.sleep(0.3)
+        monitor.wait_for(event="appeared", state="LISTEN")
         monitor.process.send_signal(signal.SIGSTOP)
         time.sleep(2)
         monitor.process.send_signal(signal.SIGCONT)
@@ -419,8 +422,8 @@ class Faults(NetworkTest):
         monitor = self.spawn(os.environ["TCPWATCH"], "monitor", "--json", "-p", "9998",
                              stdout=writing)
         os.close(writing)
-        time.sleep(0.5)
-        quick_connections(self, 300)
+        time.sleep(1)
+        quick_connections(self.listen(), 300)
         time.sleep(2.5)
         monitor.send_signal(signal.SIGINT)
         with os.fdopen(reading) as pipe:
@@ -448,8 +451,7 @@ class Faults(NetworkTest):
         self.assertRegex(done.stderr, "^tcpwatch: .*Too many open files\n$")
 
     def test_unprivileged_user_is_told_once_what_root_would_add(self):
-        if os.geteuid() != 0:
-            self.skipTest("needs root to become another user")
+        needs_other_user()
         self.connect(self.listen())
         monitor = self.monitor("-p", "9998", "-d", "500ms", prefix=AS_NOBODY)
         status, stderr = monitor.finish()
