@@ -392,14 +392,19 @@ class Faults(NetworkTest):
     def test_lost_messages_are_counted(self):
         """A watcher that is stopped while more ends than its buffer holds."""
         needs_other_user()  # whose buffer is smaller
+        # The kernel doubles what is asked for; a message takes 768 bytes of it, an end has one.
+        with open("/proc/sys/net/core/rmem_max", encoding="ascii") as file:
+            made = min(int(file.read()), 16 << 20) * 2 // 768 * 3 // 4
+        if made > 20000:
+            self.skipTest("this host lets everybody have too large a buffer to fill it")
         listener = self.listen()
         monitor = self.monitor("-p", "9998", "--no-owner", "-i", "50ms", prefix=AS_NOBODY)
         monitor.wait_for(event="appeared", state="LISTEN")
         monitor.process.send_signal(signal.SIGSTOP)
-        made = 6000
         quick_connections(listener, made)
         monitor.process.send_signal(signal.SIGCONT)
-        monitor.wait_for(event="lost", timeout_s=20)
+        monitor.wait_for(event="lost", timeout_s=20, reason="the kernel's messages came faster "
+                         "than they could be read")
         time.sleep(1)
         status, _ = monitor.stop()
         self.assertEqual(status, 0)
