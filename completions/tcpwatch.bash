@@ -38,7 +38,8 @@ _tcpwatch() {
             return ;;
         -s | --state)
             item=${item//-/_}
-            COMPREPLY=($(compgen -W "$states NEW_SYN_RECV BOUND_INACTIVE" -P "$list" -- "${item^^}"))
+            states+=' NEW_SYN_RECV BOUND_INACTIVE'
+            COMPREPLY=($(compgen -W "$states" -P "$list" -- "${item^^}"))
             return ;;
         --until)
             cur=${cur//-/_}
@@ -66,8 +67,8 @@ _tcpwatch() {
     esac
     case $command in
         monitor | list)
-            options+=' -4 -6 --address= --color= --json --local-port= --netns= --no-header --no-owner
-                --port= --process= --remote-port= --state=' ;;
+            options+=' -4 -6 --address= --color= --json --local-port= --netns= --no-header
+                --no-owner --port= --process= --remote-port= --state=' ;;
     esac
     if [[ $command == monitor ]]; then
         options+=' --count= --duration= --interval= --source= --stuck= --until='

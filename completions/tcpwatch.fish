@@ -42,8 +42,10 @@ complete $both -s a -l address -x -d "Either end's address or network"
 complete $both -s p -l port -x -a '(__tcpwatch_ports)' -d "Either end's port"
 complete $both -l local-port -x -a '(__tcpwatch_ports)' -d "This end's port"
 complete $both -l remote-port -x -a '(__tcpwatch_ports)' -d "The peer's port"
-complete $both -s s -l state -x -a "(__tcpwatch_list $states NEW_SYN_RECV BOUND_INACTIVE)" -d States
-complete $both -l process -x -a '(__fish_complete_proc; __fish_complete_pids)' -d 'Sockets of this process only'
+complete $both -s s -l state -x -d States \
+    -a "(__tcpwatch_list $states NEW_SYN_RECV BOUND_INACTIVE)"
+complete $both -l process -x -a '(__fish_complete_proc; __fish_complete_pids)' \
+    -d 'Sockets of this process only'
 complete $both -s N -l netns -x -a '(__tcpwatch_netns)' -d 'Look in that network namespace'
 complete $both -l no-owner -d 'Do not look up which process owns a socket'
 complete $both -s j -l json -d 'One JSON object a line'

@@ -354,6 +354,11 @@ void tracker_freed(struct tracker *tracker, const struct socket *last,
     }
     if (!connection && successor) {
         connection = find(tracker, successor->cookie);
+        /* That is another's minisock: the addresses were in use again before this was read. */
+        if (connection && connection->freed) {
+            lived_between_walks(tracker, &freed, at_ns);
+            return;
+        }
         if (!connection)
             connection = add(tracker, successor, at_ns);
         if (!connection) {

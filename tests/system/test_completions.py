@@ -212,7 +212,7 @@ class Tab:
         for typed, line in [
                 ("tcpwatch li\t--sta\tla\t", ["list", "--state=LAST_ACK"]),
                 ("tcpwatch list -s fin-w\t2\t", ["list", "-s", "FIN_WAIT2"]),
-                ("tcpwatch mon\t--json\t--until=time\t", ["monitor", "--json", "--until=TIME_WAIT"]),
+                ("tcpwatch mon\t--js\t--until=time\t", ["monitor", "--json", "--until=TIME_WAIT"]),
         ]:
             self.assertEqual(self.shell.run(typed), line)
 

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tcp/state.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-#include <string.h>
+#include "unit.h"
 
 static void names_in_any_spelling_are_one_state(void **state) {
     static const char *const spellings[] = {"FIN_WAIT2", "fin-wait-2", "FinWait2", "finwait2"};
