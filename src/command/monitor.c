@@ -66,14 +66,27 @@ static uint64_t parse_count(const struct argp_state *state, const char *value) {
     return count;
 }
 
+#define UNTIL_ALLOWED                                                                              \
+    "LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, CLOSING, "         \
+    "LAST_ACK, TIME_WAIT, CLOSE"
+
 static enum tcp_state parse_until(const struct argp_state *state, const char *value) {
     const enum tcp_state until = tcp_state_parse(value, strlen(value));
 
     if (until == TCP_STATE_UNKNOWN || until == TCP_STATE_BOUND_INACTIVE)
         usage_refuse(state, "--until", value, "is no state that a connection goes to",
-                     "LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, "
-                     "CLOSING, LAST_ACK, TIME_WAIT, CLOSE");
-    return until;
+                     UNTIL_ALLOWED);
+    return until == TCP_STATE_NEW_SYN_RECV ? TCP_STATE_SYN_RECV : until;
+}
+
+/* The kernel tells of request sockets as SYN_RECV, and a socket that is only bound is no
+ * connection. */
+static void check_states(const struct argp_state *state, uint32_t *states) {
+    if (*states & TCP_STATE_BIT(TCP_STATE_BOUND_INACTIVE))
+        usage_refuse(state, "--state", "BOUND_INACTIVE", "is no state that a connection goes to",
+                     UNTIL_ALLOWED);
+    if (*states & TCP_STATE_BIT(TCP_STATE_NEW_SYN_RECV))
+        *states |= TCP_STATE_BIT(TCP_STATE_SYN_RECV);
 }
 
 static void parse_source(const struct argp_state *state, const char *value) {
@@ -111,6 +124,9 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         return 0;
     case KEY_SOURCE:
         parse_source(state, value);
+        return 0;
+    case ARGP_KEY_END:
+        check_states(state, &options->common.selection.filter.states);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -239,12 +255,9 @@ static void on_paced(void *into, int64_t interval_ns, int64_t cost_ns) {
     duration_text(interval, interval_ns);
     duration_text(asked, watch->options->interval_ns);
     duration_text(cost, cost_ns);
-    if (interval_ns > watch->options->interval_ns)
-        warnx("looking every %s instead of every %s: a look at this host's sockets takes %s of "
-              "processor time",
-              interval, asked, cost);
-    else
-        warnx("looking every %s again", interval);
+    warnx("looking every %s instead of every %s: a look at this host's sockets takes %s of "
+          "processor time",
+          interval, asked, cost);
 }
 
 static volatile sig_atomic_t stop_signal;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "command/selection.h"
 
+#include "command/command.h"
 #include "command/usage.h"
 
 #include <err.h>
@@ -47,16 +48,16 @@ static void take_ports(const struct argp_state *state, const char *option, const
 
 static void take_netns(const struct argp_state *state, const char *value,
                        struct selection *selection) {
-    const char *what = "is no network namespace that is here";
-
     if (selection->netns_name)
         usage_refuse(state, "--netns", value, "is a second network namespace", "one");
     selection->netns_name = value;
     if (netns_open(&selection->netns, value) == 0)
         return;
-    if (errno == EACCES || errno == EPERM)
-        what = "may not be opened by this user";
-    usage_refuse(state, "--netns", value, what,
+    if (errno == EACCES || errno == EPERM) {
+        warnx("cannot open the network namespace %s: it needs root (CAP_SYS_PTRACE)", value);
+        exit(STATUS_FAILED);
+    }
+    usage_refuse(state, "--netns", value, "is no network namespace that is here",
                  "a name of ip netns, a process id, the path of a namespace");
 }
 

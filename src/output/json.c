@@ -279,8 +279,10 @@ void json_summary(struct output *output, const struct summary *summary) {
 }
 
 static void set_info(json_t *object, const struct socket *socket) {
-    set_number(object, "rtt_us", socket->rtt_us);
-    set_number(object, "rttvar_us", socket->rttvar_us);
+    if (socket->rtt_us) { /* 0: none was measured */
+        set_number(object, "rtt_us", socket->rtt_us);
+        set_number(object, "rttvar_us", socket->rttvar_us);
+    }
     set_number(object, "rto_us", socket->rto_us);
     set_number(object, "cwnd", socket->cwnd);
     set_number(object, "unacked", socket->unacked);
@@ -297,7 +299,8 @@ static void set_info(json_t *object, const struct socket *socket) {
     }
     if (socket->has & SOCKET_HAS_DATA_SEGS) {
         set_number(object, "not_sent", socket->notsent);
-        set_number(object, "min_rtt_us", socket->min_rtt_us);
+        if (socket->min_rtt_us != UINT32_MAX) /* none was measured */
+            set_number(object, "min_rtt_us", socket->min_rtt_us);
     }
     if (socket->has & SOCKET_HAS_SENT)
         set_number(object, "bytes_sent", (int64_t)(socket->bytes_sent - socket->bytes_retrans));

@@ -23,6 +23,7 @@ struct output {
 
     /* The text form's own: the widths that the lines have grown to, and a list's lines. */
     size_t address_width;
+    uint64_t last_cookie; /* the connection of the line that was written last */
     size_t widths[OUTPUT_LIST_COLUMNS];
     uint32_t widths_version; /* counts the changes of `widths` */
     struct writer lines;

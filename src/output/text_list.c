@@ -60,6 +60,17 @@ static void put_timer(struct writer *writer, const struct socket *socket) {
     }
 }
 
+static void put_rtt(struct writer *writer, uint32_t rtt_us) {
+    if (rtt_us == 0) {
+        writer_put(writer, "-", 1); /* none was measured */
+    } else if (rtt_us < 1000) {
+        writer_number(writer, rtt_us);
+        writer_put(writer, "us", 2);
+    } else {
+        put_duration(writer, rtt_us * 1000LL);
+    }
+}
+
 /* What struct tcp_info tells; of a listener the kernel fills it with other things. */
 static void put_info(struct writer *writer, const struct socket *socket, enum column column) {
     if (!(socket->has & SOCKET_HAS_INFO) || socket->state == TCP_STATE_LISTEN) {
@@ -77,7 +88,7 @@ static void put_info(struct writer *writer, const struct socket *socket, enum co
         put_duration(writer, socket->last_ack_recv_ms * NS_PER_MS);
         break;
     case RTT:
-        put_duration(writer, socket->rtt_us * 1000LL);
+        put_rtt(writer, socket->rtt_us);
         break;
     default: /* unanswered retransmissions / all */
         writer_number(writer, socket->retransmits);

@@ -69,6 +69,7 @@ void text_monitor_heading(struct output *output) {
 }
 
 static void begin_line(struct output *output, const struct event *event) {
+    output->last_cookie = event->connection->cookie;
     put_time(&output->writer, event->at_ns);
     put_end(output, event->connection, true);
     put_end(output, event->connection, false);
@@ -198,6 +199,8 @@ static void put_cause(struct writer *writer, const struct event *event) {
 
     if (event->cause == CAUSE_UNKNOWN && event->held)
         writer_text(writer, "ended by a reset, a timeout or an administrator, which was not seen");
+    else if (event->cause == CAUSE_TIMED_OUT && event->from == TCP_STATE_FIN_WAIT2)
+        writer_text(writer, "timed out: the peer's FIN did not come, and the kernel dropped it");
     else
         writer_text(writer, words[event->cause]);
     if (event->closed_first == SIDE_LOCAL)
@@ -211,6 +214,13 @@ static void put_closed(struct output *output, const struct event *event) {
     const struct totals *totals = &event->totals;
     struct writer *writer = &output->writer;
 
+    /* Its counters may come after the lines of others. */
+    if (output->last_cookie != connection->cookie) {
+        begin_line(output, event);
+        put_state(output, event->to, tcp_state_name(event->to));
+        put_state(output, event->to, "closed");
+        end_line(output, event, -1, false);
+    }
     begin_words(output);
     put_cause(writer, event);
     if (event->held && connection->owner.pid) {

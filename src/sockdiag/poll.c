@@ -135,9 +135,8 @@ static void pace(struct poll_source *source, int64_t began_ns, int64_t cost_ns) 
     if (interval_ns < source->interval_ns)
         interval_ns = source->interval_ns;
     source->next_walk_ns = began_ns + interval_ns;
-    /* Said when it grows by half, and when it is back. */
-    if (interval_ns > source->said_ns + source->said_ns / 2 ||
-        (interval_ns == source->interval_ns && source->said_ns != interval_ns)) {
+    /* Said each time it has doubled. */
+    if (interval_ns >= 2 * source->said_ns) {
         source->said_ns = interval_ns;
         observer->paced(observer->into, interval_ns, source->cost_ns);
     }

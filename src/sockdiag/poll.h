@@ -27,8 +27,8 @@ struct observer {
     void (*lost)(void *into, uint64_t count);
     /* What could not be seen, in words. */
     void (*blind)(void *into, const char *reason, int64_t at_ns);
-    /* A walk and what follows from it take cost_ns of a processor: there will be one every
-     * interval_ns, that is not the interval asked for, or is it again. */
+    /* A walk and what follows from it take cost_ns of a processor, so there will be one only every
+     * interval_ns. */
     void (*paced)(void *into, int64_t interval_ns, int64_t cost_ns);
 };
 

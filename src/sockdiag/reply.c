@@ -84,8 +84,10 @@ bool reply_parse(const struct nlmsghdr *message, struct socket *socket) {
     socket->recv_queue = diag->idiag_rqueue;
     socket->send_queue = diag->idiag_wqueue;
 
-    mnl_attr_for_each(attr, message,
-                      (unsigned)sizeof(*diag)) if (mnl_attr_get_type(attr) == INET_DIAG_INFO)
-        read_info(socket, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
+    mnl_attr_for_each (attr, message, (unsigned)sizeof(*diag)) {
+        /* Before the handshake struct tcp_info counts from the start of the machine. */
+        if (mnl_attr_get_type(attr) == INET_DIAG_INFO && socket->state != TCP_STATE_SYN_SENT)
+            read_info(socket, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
+    }
     return true;
 }

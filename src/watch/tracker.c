@@ -13,7 +13,7 @@
 
 /* A destroy message is queued by a kernel worker: it may come this much later than the walk that
  * does not meet the socket any more. */
-#define SETTLE_NS (10 * NS_PER_MS)
+#define SETTLE_NS (50 * NS_PER_MS)
 
 /* Ended connections whose process has still to close them are remembered, so that their destroy
  * message is not taken for a new connection. So many at the most. */
@@ -228,6 +228,9 @@ static void speak_if_stuck(struct connection *connection, struct tracker *tracke
 
     if (connection->stuck_ns == 0 || at_ns < connection->stuck_ns)
         return;
+    /* The kernel is about to end it. */
+    if (connection->minisock && socket->timer_ms < 1000)
+        return;
     /* And again each time the stay doubles. */
     while (connection->stuck_ns <= at_ns)
         connection->stuck_ns += connection->stuck_ns - connection->since_ns;
@@ -291,6 +294,7 @@ static void gone(struct tracker *tracker, struct connection *connection, const s
     if (from != TCP_STATE_TIME_WAIT)
         emit_closed(tracker, connection, from, freed, at_ns);
     connection->over = true;
+    connection->missing = false;
     tracker->tombstones++;
     if (!awaits_message)
         forget(tracker, connection);

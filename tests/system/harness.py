@@ -120,7 +120,7 @@ class Monitor:
                 event = None
             if event is None:
                 raise AssertionError(f"no event with {wanted} in\n" +
-                                     "\n".join(map(str, self.events)))
+                                     "\n".join(map(str, self.events[-20:])))
             self.events.append(event)
 
     def finish(self, timeout_s=10):

@@ -295,6 +295,7 @@ static void a_socket_is_told_in_json_as_far_as_it_is_known(void **state) {
         const struct owner owner = {.pid = 1, .name = "init"};
         json_t *object;
 
+        socket.rtt_us = 25;
         socket.has = (uint8_t)has;
         socket.timer = SOCKET_TIMER_KEEPALIVE;
         socket.timer_ms = 7200000;
@@ -413,7 +414,7 @@ static void the_columns_of_a_list_stand_under_their_titles(void **state) {
     struct socket sockets[3];
     struct owner owners[3] = {{.pid = 7, .holders = 3, .name = "nginx"}};
     char *text, *line;
-    long owner_at, remote_at;
+    long owner_at, remote_at, queue_end;
 
     (void)state;
     for (size_t i = 0; i < COUNT(sockets); i++) {
@@ -427,15 +428,18 @@ static void the_columns_of_a_list_stand_under_their_titles(void **state) {
     text = list_of(&output, sockets, owners, COUNT(sockets));
     line = strtok(text, "\n");
     owner_at = strstr(line, "OWNER") - line;
+    queue_end = strstr(line, "RECV-Q") + strlen("RECV-Q") - line;
     remote_at = strstr(line, "REMOTE") - line;
     line = strtok(NULL, "\n");
     assert_string_equal(line + owner_at, "nginx[7]+2");
+    assert_memory_equal(line + queue_end - 10, "         0  ", 12);
     assert_memory_equal(line + remote_at, "127.0.0.2:40000 ", 16);
     line = strtok(NULL, "\n");
     assert_string_equal(line + owner_at, "not-accepted");
     assert_memory_equal(line + remote_at, "127.0.0.2:40001 ", 16);
     line = strtok(NULL, "\n");
     assert_string_equal(line + owner_at, "uid:33");
+    assert_memory_equal(line + queue_end - 10, "4294967295  ", 12);
     assert_memory_equal(line + remote_at, "[2001:db8:1111:2222:3333:4444:5555:6666]:40002 ", 47);
     assert_null(strtok(NULL, "\n"));
     free(text);

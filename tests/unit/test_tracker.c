@@ -10,7 +10,7 @@
 
 /* The time of a message to arrive, SETTLE_NS of the tracker: well within it, and well past it. */
 #define SOON (2 * NS_PER_MS)
-#define LATE (50 * NS_PER_MS)
+#define LATE (100 * NS_PER_MS)
 
 /* A watch without a kernel: what is in `standing` is in its table. */
 struct watch {
@@ -279,7 +279,7 @@ static void time_wait_closes_once_and_with_the_counters(void **state) {
     stand_mini(watch, 1, TCP_STATE_TIME_WAIT);
     walk(watch);
     pass(watch, SOON);
-    expect(watch, "1 FIN_WAIT2>TIME_WAIT after 50\n"); /* the counters may still come */
+    expect(watch, "1 FIN_WAIT2>TIME_WAIT after 100\n"); /* the counters may still come */
     freed(watch, 1, &watch->standing[0]);
     expect(watch, "1 closed TIME_WAIT fin local sent 701\n");
     pass(watch, LATE);
@@ -287,7 +287,7 @@ static void time_wait_closes_once_and_with_the_counters(void **state) {
     expect(watch, "");
     vanish(watch, 1);
     walk_later(watch);
-    expect(watch, "1 TIME_WAIT>CLOSE after 2052\n");
+    expect(watch, "1 TIME_WAIT>CLOSE after 2102\n");
     walk_later(watch);
     expect(watch, "");
     watch_free(watch);
@@ -301,7 +301,7 @@ static void time_wait_that_the_message_tells_first_closes_once(void **state) {
     walk_later(watch);
     expect(watch, "1 appeared FIN_WAIT2\n");
     freed(watch, 1, stand_mini(watch, 1, TCP_STATE_TIME_WAIT));
-    expect(watch, "1 FIN_WAIT2>TIME_WAIT after 50\n1 closed TIME_WAIT fin local sent 701\n");
+    expect(watch, "1 FIN_WAIT2>TIME_WAIT after 100\n1 closed TIME_WAIT fin local sent 701\n");
     walk_later(watch);
     expect(watch, "");
     watch_free(watch);
@@ -333,7 +333,7 @@ static void time_wait_from_before_the_watch_does_not_close(void **state) {
     expect(watch, "1 appeared TIME_WAIT initial\n");
     vanish(watch, 1);
     walk_later(watch);
-    expect(watch, "1 TIME_WAIT>CLOSE after >1050\n");
+    expect(watch, "1 TIME_WAIT>CLOSE after >1100\n");
     watch_free(watch);
 }
 
@@ -349,7 +349,7 @@ static void closed_and_gone_before_its_message_closes_once(void **state) {
     freed(watch, 1, NULL);
     pass(watch, LATE);
     walk_later(watch);
-    expect(watch, "1 appeared FIN_WAIT2\n1 FIN_WAIT2>TIME_WAIT after 50\n"
+    expect(watch, "1 appeared FIN_WAIT2\n1 FIN_WAIT2>TIME_WAIT after 100\n"
                   "1 closed TIME_WAIT fin local sent 701\n1 TIME_WAIT>CLOSE after 0\n");
     watch_free(watch);
 }
@@ -360,7 +360,7 @@ static struct watch *watch_an_orphan(void) {
     stand(watch, 1, TCP_STATE_ESTABLISHED);
     walk_later(watch);
     freed(watch, 1, stand_mini(watch, 1, TCP_STATE_FIN_WAIT2));
-    expect(watch, "1 appeared ESTABLISHED\n1 ESTABLISHED>FIN_WAIT2 after 50 by FIN_WAIT1\n");
+    expect(watch, "1 appeared ESTABLISHED\n1 ESTABLISHED>FIN_WAIT2 after 100 by FIN_WAIT1\n");
     walk_later(watch);
     expect(watch, "");
     return watch;
@@ -372,10 +372,10 @@ static void an_orphan_in_fin_wait2_is_not_closed_yet(void **state) {
     (void)state;
     stand_mini(watch, 1, TCP_STATE_TIME_WAIT);
     walk_later(watch);
-    expect(watch, "1 FIN_WAIT2>TIME_WAIT after 1950\n1 closed TIME_WAIT fin local sent 701\n");
+    expect(watch, "1 FIN_WAIT2>TIME_WAIT after 1900\n1 closed TIME_WAIT fin local sent 701\n");
     vanish(watch, 1);
     walk_later(watch);
-    expect(watch, "1 TIME_WAIT>CLOSE after 1050\n");
+    expect(watch, "1 TIME_WAIT>CLOSE after 1100\n");
     watch_free(watch);
 }
 
@@ -412,7 +412,7 @@ static void a_message_before_the_walk_closes_at_once(void **state) {
     vanish(watch, 1);
     freed(watch, 1, NULL);
     expect(watch,
-           "1 appeared LAST_ACK\n1 LAST_ACK>CLOSE after 50\n1 closed CLOSE unknown sent 701\n");
+           "1 appeared LAST_ACK\n1 LAST_ACK>CLOSE after 100\n1 closed CLOSE unknown sent 701\n");
     walk_later(watch);
     expect(watch, "");
     watch_free(watch);
@@ -429,7 +429,7 @@ static void a_message_after_the_walk_that_missed_it_closes_once(void **state) {
     pass(watch, SOON);
     expect(watch, "1 appeared LAST_ACK\n");
     freed(watch, 1, NULL);
-    expect(watch, "1 LAST_ACK>CLOSE after 52\n1 closed CLOSE unknown sent 701\n");
+    expect(watch, "1 LAST_ACK>CLOSE after 102\n1 closed CLOSE unknown sent 701\n");
     pass(watch, LATE);
     walk_later(watch);
     expect(watch, "");
@@ -445,7 +445,7 @@ static void a_dead_socket_that_is_still_held_closes_once(void **state) {
     walk_later(watch);
     vanish(watch, 1);
     walk_later(watch);
-    expect(watch, "1 appeared ESTABLISHED\n1 ESTABLISHED>CLOSE after 1050\n"
+    expect(watch, "1 appeared ESTABLISHED\n1 ESTABLISHED>CLOSE after 1100\n"
                   "1 closed CLOSE unknown held\n");
     assert_null(tracker_next(watch->tracker, NULL));
     for (int i = 0; i < 100; i++)
@@ -465,7 +465,7 @@ static void a_dead_socket_has_lost_its_ports_and_is_known_all_the_same(void **st
     walk_later(watch);
     vanish(watch, 1);
     tracker_freed(watch->tracker, &last, NULL, NULL, watch->now_ns);
-    expect(watch, "1 appeared ESTABLISHED\n1 ESTABLISHED>CLOSE after 50\n1 closed CLOSE aborted\n");
+    expect(watch, "1 appeared ESTABLISHED\n1 ESTABLISHED>CLOSE after 100\n1 closed CLOSE aborted\n");
     walk_later(watch);
     expect(watch, "");
     watch_free(watch);
@@ -505,7 +505,7 @@ static void a_listener_that_goes_is_not_closed(void **state) {
     vanish(watch, 1);
     last.remote_port = 0;
     tracker_freed(watch->tracker, &last, NULL, NULL, watch->now_ns);
-    expect(watch, "1 appeared LISTEN\n1 LISTEN>CLOSE after 50\n");
+    expect(watch, "1 appeared LISTEN\n1 LISTEN>CLOSE after 100\n");
     walk_later(watch);
     expect(watch, "");
     watch_free(watch);
@@ -550,7 +550,7 @@ static void an_orphan_s_minisock_of_another_cookie_closes_later(void **state) {
     expect(watch, "2 appeared FIN_WAIT2\n");
     stand_mini(watch, 2, TCP_STATE_TIME_WAIT);
     walk_later(watch);
-    expect(watch, "2 FIN_WAIT2>TIME_WAIT after 1950\n2 closed TIME_WAIT fin local sent 701\n");
+    expect(watch, "2 FIN_WAIT2>TIME_WAIT after 1900\n2 closed TIME_WAIT fin local sent 701\n");
     watch_free(watch);
 }
 
@@ -564,7 +564,7 @@ static void a_minisock_of_the_next_connection_is_not_the_last_one_s(void **state
     vanish(watch, 1);
     freed(watch, 1, stand_mini(watch, 2, TCP_STATE_TIME_WAIT));
     expect(watch,
-           "1 appeared LAST_ACK\n1 LAST_ACK>CLOSE after 50\n1 closed CLOSE unknown sent 701\n");
+           "1 appeared LAST_ACK\n1 LAST_ACK>CLOSE after 100\n1 closed CLOSE unknown sent 701\n");
     walk_later(watch);
     expect(watch, "2 appeared TIME_WAIT\n2 closed TIME_WAIT fin local\n");
     watch_free(watch);
@@ -581,7 +581,7 @@ static void addresses_in_use_again_are_another_connection(void **state) {
     again = stand(watch, 2, TCP_STATE_ESTABLISHED);
     again->remote_port = socket_of(1, TCP_STATE_CLOSE).remote_port;
     walk_later(watch);
-    expect(watch, "1 appeared CLOSE_WAIT\n2 appeared ESTABLISHED\n1 CLOSE_WAIT>CLOSE after 1050\n"
+    expect(watch, "1 appeared CLOSE_WAIT\n2 appeared ESTABLISHED\n1 CLOSE_WAIT>CLOSE after 1100\n"
                   "1 closed CLOSE unknown held\n");
     freed(watch, 1, NULL);
     walk_later(watch);
@@ -604,7 +604,7 @@ static void one_that_a_walk_missed_is_looked_for(void **state) {
     stand(watch, 1, TCP_STATE_CLOSE_WAIT);
     walk_past(watch, 1);
     pass(watch, LATE);
-    expect(watch, "1 ESTABLISHED>CLOSE_WAIT after 150\n");
+    expect(watch, "1 ESTABLISHED>CLOSE_WAIT after 300\n");
     watch_free(watch);
 }
 
@@ -626,7 +626,7 @@ static void where_that_cannot_be_learned_nothing_is_claimed(void **state) {
     }
     watch->look_fails = false;
     assert_true(pass(watch, LATE) == INT64_MAX);
-    expect(watch, "1 ESTABLISHED>CLOSE after 600\n1 closed CLOSE unknown held\n");
+    expect(watch, "1 ESTABLISHED>CLOSE after 1200\n1 closed CLOSE unknown held\n");
     watch_free(watch);
 }
 
@@ -663,7 +663,7 @@ static void lost_messages_that_the_next_walk_explains_are_none(void **state) {
     pass(watch, LATE);
     expect(watch, "");
     walk_later(watch);
-    expect(watch, "1 ESTABLISHED>CLOSE after 1100\n1 closed CLOSE unknown held\n");
+    expect(watch, "1 ESTABLISHED>CLOSE after 1200\n1 closed CLOSE unknown held\n");
     walk_later(watch);
     expect(watch, "");
     watch_free(watch);
@@ -680,7 +680,7 @@ static void lost_messages_that_nothing_explains_are_counted(void **state) {
     tracker_lost(watch->tracker, 2);
     tracker_lost(watch->tracker, 5);
     walk_later(watch);
-    expect(watch, "1 ESTABLISHED>CLOSE after 1050\n1 closed CLOSE unknown held\nlost 6\n");
+    expect(watch, "1 ESTABLISHED>CLOSE after 1100\n1 closed CLOSE unknown held\nlost 6\n");
     walk_later(watch);
     expect(watch, "");
     watch_free(watch);
@@ -780,6 +780,95 @@ static void a_connection_that_is_accepted_is_held(void **state) {
     watch_free(watch);
 }
 
+static void the_dead_are_not_looked_for_again(void **state) {
+    struct watch *watch = watch_after_two_walks();
+
+    (void)state;
+    stand(watch, 1, TCP_STATE_ESTABLISHED);
+    stand(watch, 2, TCP_STATE_ESTABLISHED);
+    walk_later(watch);
+    vanish(watch, 1);
+    walk_later(watch);
+    forget(watch);
+    vanish(watch, 2);
+    walk_later(watch);
+    expect(watch, "2 ESTABLISHED>CLOSE after 2100\n2 closed CLOSE unknown held\n");
+    watch_free(watch);
+}
+
+/* What was read from the kernel a moment ago may be older than the message. */
+static void the_dead_do_not_rise_again(void **state) {
+    struct watch *watch = watch_after_two_walks();
+    struct socket stale = socket_of(1, TCP_STATE_ESTABLISHED);
+
+    (void)state;
+    stand(watch, 1, TCP_STATE_ESTABLISHED);
+    walk_later(watch);
+    vanish(watch, 1);
+    walk_later(watch);
+    forget(watch);
+    tracker_seen(watch->tracker, &stale, watch->now_ns);
+    expect(watch, "");
+    watch_free(watch);
+}
+
+static void the_end_of_the_watch_waits_for_nothing(void **state) {
+    struct watch *watch = watch_after_two_walks();
+
+    (void)state;
+    stand(watch, 1, TCP_STATE_FIN_WAIT2);
+    stand(watch, 2, TCP_STATE_LAST_ACK);
+    walk_later(watch);
+    forget(watch);
+    stand_mini(watch, 1, TCP_STATE_TIME_WAIT);
+    vanish(watch, 2);
+    walk(watch);
+    tracker_lost(watch->tracker, 7);
+    tracker_finish(watch->tracker, watch->now_ns);
+    expect(watch, "1 FIN_WAIT2>TIME_WAIT after 100\n1 closed TIME_WAIT fin local\n"
+                  "2 LAST_ACK>CLOSE after 100\n2 closed CLOSE unknown held\nlost 5\n");
+    watch_free(watch);
+}
+
+static void a_message_that_comes_after_all_was_not_the_lost_one(void **state) {
+    struct watch *watch = watch_after_two_walks();
+
+    (void)state;
+    stand(watch, 1, TCP_STATE_ESTABLISHED);
+    walk_later(watch);
+    vanish(watch, 1);
+    tracker_lost(watch->tracker, 1);
+    walk_later(watch);
+    expect(watch, "1 appeared ESTABLISHED\n1 ESTABLISHED>CLOSE after 1100\n"
+                  "1 closed CLOSE unknown held\n");
+    freed(watch, 1, NULL);
+    walk_later(watch);
+    expect(watch, "lost 1\n");
+    watch_free(watch);
+}
+
+static void a_minisock_that_has_its_socket_is_nobody_else_s(void **state) {
+    struct watch *watch = watch_after_two_walks();
+
+    (void)state;
+    freed(watch, 1, stand_mini(watch, 2, TCP_STATE_TIME_WAIT));
+    expect(watch, "2 appeared TIME_WAIT\n2 closed TIME_WAIT fin local sent 701\n");
+    freed(watch, 3, find(watch, 2));
+    expect(watch, "3 appeared CLOSE\n3 closed CLOSE unknown sent 703\n");
+    watch_free(watch);
+}
+
+/* AddressSanitizer looks. */
+static void what_is_still_watched_is_freed(void **state) {
+    struct watch *watch = watch_an_orphan(); /* its counters kept for its end */
+
+    (void)state;
+    stand(watch, 2, TCP_STATE_ESTABLISHED);
+    walk(watch);
+    watch_free(watch);
+    tracker_free(NULL);
+}
+
 static void the_table_holds_what_stands(void **state) {
     struct watch *watch = watch_after_two_walks();
     struct connection *connection = NULL;
@@ -834,22 +923,6 @@ static void what_comes_after_the_first_walk_was_not_there_before(void **state) {
     walk_later(watch);
     freed(watch, 1, stand_mini(watch, 2, TCP_STATE_TIME_WAIT));
     expect(watch, "2 appeared TIME_WAIT\n2 closed TIME_WAIT fin local sent 701\n");
-    watch_free(watch);
-}
-
-static void the_dead_are_not_looked_for_again(void **state) {
-    struct watch *watch = watch_after_two_walks();
-
-    (void)state;
-    stand(watch, 1, TCP_STATE_ESTABLISHED);
-    stand(watch, 2, TCP_STATE_ESTABLISHED);
-    walk_later(watch);
-    vanish(watch, 1);
-    walk_later(watch);
-    forget(watch);
-    vanish(watch, 2);
-    walk_later(watch);
-    expect(watch, "2 ESTABLISHED>CLOSE after 2050\n2 closed CLOSE unknown held\n");
     watch_free(watch);
 }
 
@@ -994,11 +1067,16 @@ int main(void) {
         cmocka_unit_test(only_states_to_pass_through_can_be_stuck),
         cmocka_unit_test(without_a_limit_nothing_is_stuck),
         cmocka_unit_test(a_connection_that_is_accepted_is_held),
+        cmocka_unit_test(the_dead_are_not_looked_for_again),
+        cmocka_unit_test(the_dead_do_not_rise_again),
+        cmocka_unit_test(the_end_of_the_watch_waits_for_nothing),
+        cmocka_unit_test(a_message_that_comes_after_all_was_not_the_lost_one),
+        cmocka_unit_test(a_minisock_that_has_its_socket_is_nobody_else_s),
+        cmocka_unit_test(what_is_still_watched_is_freed),
         cmocka_unit_test(the_table_holds_what_stands),
         cmocka_unit_test(the_dead_that_are_remembered_are_not_too_many),
 #ifdef NOT_MENDED_YET
         cmocka_unit_test(what_comes_after_the_first_walk_was_not_there_before),
-        cmocka_unit_test(the_dead_are_not_looked_for_again),
         cmocka_unit_test(fins_that_crossed_have_no_first),
         cmocka_unit_test(a_late_message_of_an_orphan_is_nothing_new),
         cmocka_unit_test(a_message_that_outlives_time_wait_is_nothing_new),
