@@ -465,7 +465,8 @@ static void a_dead_socket_has_lost_its_ports_and_is_known_all_the_same(void **st
     walk_later(watch);
     vanish(watch, 1);
     tracker_freed(watch->tracker, &last, NULL, NULL, watch->now_ns);
-    expect(watch, "1 appeared ESTABLISHED\n1 ESTABLISHED>CLOSE after 100\n1 closed CLOSE aborted\n");
+    expect(watch,
+           "1 appeared ESTABLISHED\n1 ESTABLISHED>CLOSE after 100\n1 closed CLOSE aborted\n");
     walk_later(watch);
     expect(watch, "");
     watch_free(watch);
