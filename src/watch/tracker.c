@@ -285,8 +285,7 @@ void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t 
 static void gone(struct tracker *tracker, struct connection *connection, const struct freed *freed,
                  int64_t at_ns) {
     const enum tcp_state from = connection->state;
-    const bool awaits_message = !connection->freed && !connection->minisock &&
-                                from != TCP_STATE_SYN_RECV && connection->inode;
+    const bool awaits_message = !connection->freed && !connection->minisock;
 
     if (connection->closed_due)
         emit_closed(tracker, connection, from, freed, at_ns);
