@@ -13,25 +13,11 @@
 #include <stdlib.h>
 
 /* Process names are untrusted bytes: 15 of them, whatever they are. */
-static const char *const hostile_names[] = {"\033]0;owned\a",
-                                            "\xc2\x9b"
-                                            "31m",
-                                            "\xff\xfe\xfd",
-                                            "a\nb\rc\td",
-                                            "\"},{\"",
-                                            "\\\\\\\"",
-                                            "\xe2\x80\xaetxt",
-                                            "\x7f\x01\x02",
-                                            "\xf0\x9f\x90",
-                                            "%s%n%d",
-                                            "</script>",
-                                            "\xc0\x80",
-                                            "\xed\xa0\x80",
-                                            "gr\xc3\xb6\xc3\x9f",
-                                            "nginx",
-                                            "\xe2\x80\xa8line",
-                                            "[1]+9 \x1b[2J",
-                                            "\xf4\x90\x80\x80"};
+static const char *const hostile_names[] = {
+    "\033]0;owned\a",   "\302\23331m",     "\xff\xfe\xfd",    "a\nb\rc\td",         "\"},{\"",
+    "\\\\\\\"",         "\xe2\x80\xaetxt", "\x7f\x01\x02",    "\xf0\x9f\x90",       "%s%n%d",
+    "</script>",        "\xc0\x80",        "\xed\xa0\x80",    "gr\xc3\xb6\xc3\x9f", "nginx",
+    "\xe2\x80\xa8line", "[1]+9 \x1b[2J",   "\xf4\x90\x80\x80"};
 
 /* The kernel's name of a device is untrusted too: no '/', no white space, else any byte. */
 static const char *device = "eth0";

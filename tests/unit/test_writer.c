@@ -40,8 +40,7 @@ static void names_that_can_be_shown_are(void **state) {
         "nginx",
         "kworker/0:1-events",
         "~ \"quoted\" \\",
-        "gr\xc3\xb6\xc3\x9f"
-        "er",
+        "gr\303\266\303\237er",
         "\xe6\x97\xa5\xe6\x9c\xac",
         "\xf0\x9f\x90\xa7",
         "\xc2\xa0",
