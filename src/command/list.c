@@ -25,8 +25,8 @@
 #define FLUSH_SIZE (256 * 1024)
 
 struct row {
-    struct socket socket;
-    struct list_line line;
+    uint64_t order;
+    struct list_row shown;
 };
 
 struct rows {
@@ -34,6 +34,17 @@ struct rows {
     size_t count, room;
     struct output *output;
 };
+
+/* The order of the list as one number: trouble, then the ports. What is being retransmitted stands
+ * before what is not, and a listener whose queue is full before all. */
+static uint64_t order_of(const struct socket *socket) {
+    unsigned trouble = (unsigned)tcp_state_trouble(socket->state);
+
+    if (socket->state == TCP_STATE_LISTEN && socket->recv_queue > socket->send_queue)
+        trouble = 0;
+    return (uint64_t)trouble << 33 | (uint64_t)(socket->retransmits == 0) << 32 |
+           (uint32_t)socket->local_port << 16 | socket->remote_port;
+}
 
 static bool collect(void *into, const struct socket *socket, int64_t at_ns) {
     struct rows *rows = into;
@@ -50,8 +61,8 @@ static bool collect(void *into, const struct socket *socket, int64_t at_ns) {
         rows->room = room;
     }
     row = &rows->all[rows->count++];
-    row->socket = *socket;
-    output_list_prepare(rows->output, socket, &row->line);
+    row->order = order_of(socket);
+    output_list_prepare(rows->output, socket, &row->shown);
     return true;
 }
 
@@ -62,7 +73,8 @@ static bool dump(const struct filter *filter, struct rows *rows) {
 
     for (int i = 0; result == 1 && i < DUMPS_MAX; i++) {
         rows->count = 0;
-        result = sockdiag_dump(diag, filter, states, collect, rows);
+        output_list_begin(rows->output);
+        result = sockdiag_dump_at_once(diag, filter, states, collect, rows);
     }
     if (result < 0)
         warn("cannot read the kernel's sockets (sock_diag)");
@@ -70,17 +82,6 @@ static bool dump(const struct filter *filter, struct rows *rows) {
         warnx("the sockets changed while they were read: some may be missing or listed twice");
     sockdiag_close(diag);
     return result >= 0;
-}
-
-/* The order of the list as one number: trouble, then the ports. What is being retransmitted stands
- * before what is not, and a listener whose queue is full before all. */
-static uint64_t order_of(const struct socket *socket) {
-    unsigned trouble = (unsigned)tcp_state_trouble(socket->state);
-
-    if (socket->state == TCP_STATE_LISTEN && socket->recv_queue > socket->send_queue)
-        trouble = 0;
-    return (uint64_t)trouble << 33 | (uint64_t)(socket->retransmits == 0) << 32 |
-           (uint32_t)socket->local_port << 16 | socket->remote_port;
 }
 
 struct place {
@@ -115,7 +116,7 @@ static struct place *sort(const struct rows *rows) {
     if (!places)
         return NULL;
     for (size_t i = 0; i < rows->count; i++)
-        from[i] = (struct place){order_of(&rows->all[i].socket), &rows->all[i]};
+        from[i] = (struct place){rows->all[i].order, &rows->all[i]};
     for (int shift = 0; shift < ORDER_BITS; shift += DIGIT_BITS) {
         struct place *sorted = to;
 
@@ -134,16 +135,16 @@ static bool show(struct output *output, const struct selection *selection, struc
 
     output_list_heading(output);
     for (size_t i = 0; i < count; i++) {
-        const struct socket *socket = &places[i].row->socket;
+        const struct list_row *row = &places[i].row->shown;
         struct owner owner = {0};
 
-        if (owners && socket->inode && !owners_find(owners, socket->inode, &owner))
+        if (owners && row->inode && !owners_find(owners, row->inode, &owner))
             unseen = true;
         if (selection->process && !owner_is(&owner, selection->process))
             continue;
         if (selection->no_owner)
             owner = (struct owner){0};
-        output_list_row(output, socket, &places[i].row->line, &owner);
+        output_list_row(output, row, &owner);
         if (output->writer.len > FLUSH_SIZE && !display_flush(output, status))
             return false;
     }

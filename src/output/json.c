@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "output/json.h"
 
+#include "output/text.h"
+
 #include "units/clock.h"
 #include "units/duration.h"
 
@@ -54,15 +56,20 @@ static void end(struct output *output, json_t *object) {
     json_decref(object);
 }
 
+/* Sets what was written, and frees it. */
+static void set_written(json_t *object, const char *key, struct writer *written) {
+    writer_put(written, "", 1);
+    if (!written->error)
+        set_text(object, key, written->data);
+    writer_free(written);
+}
+
 static json_t *end_of(const struct address *address, bool inet6, uint16_t port, uint32_t ifindex) {
-    char text[ADDRESS_TEXT_SIZE], device[IF_NAMESIZE];
-    size_t len = address_text(text, address, inet6);
+    struct writer text = {0};
     json_t *object = json_object();
 
-    if (inet6 && ifindex && address->bytes[0] == 0xfe && if_indextoname(ifindex, device))
-        len += (size_t)snprintf(text + len, sizeof(text) - len, "%%%s", device);
-    text[len] = '\0';
-    set_text(object, "address", text);
+    text_address(&text, address, inet6, ifindex);
+    set_written(object, "address", &text);
     set_number(object, "port", port);
     return object;
 }
@@ -85,10 +92,7 @@ static void set_owner(json_t *object, const struct owner *owner) {
         return;
     set_number(object, "pid", owner->pid);
     writer_name(&name, owner->name);
-    writer_put(&name, "", 1);
-    if (!name.error)
-        set_text(object, "process", name.data);
-    writer_free(&name);
+    set_written(object, "process", &name);
 }
 
 static void set_connection(const struct output *output, json_t *object,

@@ -20,10 +20,20 @@ void output_summary(struct output *output, const struct summary *summary) {
     (output->json ? json_summary : text_summary)(output, summary);
 }
 
-void output_list_prepare(struct output *output, const struct socket *socket,
-                         struct list_line *line) {
-    if (!output->json)
-        text_list_prepare(output, socket, line);
+void output_list_begin(struct output *output) {
+    output->lines.len = 0;
+    text_list_begin(output);
+}
+
+void output_list_prepare(struct output *output, const struct socket *socket, struct list_row *row) {
+    row->inode = socket->inode;
+    row->uid = socket->uid;
+    row->state = socket->state;
+    row->at = output->lines.len;
+    if (output->json)
+        writer_put(&output->lines, (const char *)socket, sizeof(*socket));
+    else
+        text_list_prepare(output, socket, row);
 }
 
 void output_list_heading(struct output *output) {
@@ -31,12 +41,17 @@ void output_list_heading(struct output *output) {
         text_list_heading(output);
 }
 
-void output_list_row(struct output *output, const struct socket *socket,
-                     const struct list_line *line, const struct owner *owner) {
-    if (output->json)
-        json_list_row(output, socket, owner);
-    else
-        text_list_row(output, socket, line, owner);
+void output_list_row(struct output *output, const struct list_row *row, const struct owner *owner) {
+    struct socket socket;
+
+    if (output->lines.error) {
+        output->writer.error = output->lines.error;
+    } else if (output->json) {
+        memcpy(&socket, output->lines.data + row->at, sizeof(socket));
+        json_list_row(output, &socket, owner);
+    } else {
+        text_list_row(output, row, owner);
+    }
 }
 
 int output_flush(struct output *output) {

@@ -21,18 +21,24 @@ struct output {
     uint64_t netns;            /* inode number of the namespace; 0: not known */
     const sigset_t *unblocked; /* see writer_flush() */
 
-    /* The text form's own: the widths that the lines have grown to, and a list's lines. */
+    /* The text form's own: the widths that the lines have grown to. */
     size_t address_width;
     uint64_t last_cookie; /* the connection of the line that was written last */
     size_t widths[OUTPUT_LIST_COLUMNS];
     uint32_t widths_version; /* counts the changes of `widths` */
-    struct writer lines;
+
+    struct writer lines; /* what is prepared of a list */
 };
 
-/* Where the text of a row stands until it is shown: output's own. */
-struct list_line {
-    size_t at;
-    uint32_t len, widths_version;
+/* A row of a list that waits to be shown: output's own, but for what an owner is looked up by.
+ * Small, as a long list has many. */
+struct list_row {
+    uint32_t inode, uid; /* of the socket */
+    size_t at; /* in `lines`: the cells as they were laid out; for JSON the socket itself */
+    uint32_t widths_version;
+    uint16_t len, starts[OUTPUT_LIST_COLUMNS];
+    uint8_t lens[OUTPUT_LIST_COLUMNS];
+    uint8_t state;
 };
 
 /* Each adds to the buffer. */
@@ -40,13 +46,13 @@ void output_heading(struct output *output);
 void output_event(struct output *output, const struct event *event);
 void output_summary(struct output *output, const struct summary *summary);
 
-/* A list: every socket is prepared as it is read, while the kernel walks on; when all of them are
- * known, and so how wide the columns are, come the heading and the rows. */
-void output_list_prepare(struct output *output, const struct socket *socket,
-                         struct list_line *line);
+/* A list, begun anew where the sockets have to be read again: every socket is prepared as it is
+ * read, while the kernel walks on; when all of them are known, and so how wide the columns are,
+ * come the heading and the rows. */
+void output_list_begin(struct output *output);
+void output_list_prepare(struct output *output, const struct socket *socket, struct list_row *row);
 void output_list_heading(struct output *output);
-void output_list_row(struct output *output, const struct socket *socket,
-                     const struct list_line *line, const struct owner *owner);
+void output_list_row(struct output *output, const struct list_row *row, const struct owner *owner);
 
 /* Sends the buffer on its way. As writer_flush(). */
 int output_flush(struct output *output);

@@ -3,26 +3,26 @@
 
 #include <net/if.h>
 
-static bool is_link_local(const struct address *address) {
-    return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
+void text_address(struct writer *writer, const struct address *address, bool inet6,
+                  uint32_t ifindex) {
+    char device[IF_NAMESIZE], *to = writer_room(writer, ADDRESS_TEXT_SIZE);
+
+    if (to)
+        writer->len += address_text(to, address, inet6);
+    if (inet6 && ifindex && address_is_link_local(address) && if_indextoname(ifindex, device)) {
+        writer_put(writer, "%", 1);
+        writer_name(writer, device);
+    }
 }
 
 void text_end(struct writer *writer, const struct address *address, bool inet6, uint16_t port,
               uint32_t ifindex) {
-    char device[IF_NAMESIZE], *to;
-
     if (address_is_unspecified(address)) {
         writer_put(writer, inet6 ? "[::]" : "*", inet6 ? 4 : 1);
     } else {
         if (inet6)
             writer_put(writer, "[", 1);
-        to = writer_room(writer, ADDRESS_TEXT_SIZE);
-        if (to)
-            writer->len += address_text(to, address, inet6);
-        if (inet6 && ifindex && is_link_local(address) && if_indextoname(ifindex, device)) {
-            writer_put(writer, "%", 1);
-            writer_name(writer, device);
-        }
+        text_address(writer, address, inet6, ifindex);
         if (inet6)
             writer_put(writer, "]", 1);
     }

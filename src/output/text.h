@@ -10,12 +10,15 @@
 void text_monitor_heading(struct output *output);
 void text_event(struct output *output, const struct event *event);
 void text_summary(struct output *output, const struct summary *summary);
-void text_list_prepare(struct output *output, const struct socket *socket, struct list_line *line);
+void text_list_begin(struct output *output);
+void text_list_prepare(struct output *output, const struct socket *socket, struct list_row *row);
 void text_list_heading(struct output *output);
-void text_list_row(struct output *output, const struct socket *socket, const struct list_line *line,
-                   const struct owner *owner);
+void text_list_row(struct output *output, const struct list_row *row, const struct owner *owner);
 
-/* Parts of both. An end is "127.0.0.1:9998", "[::1]:9998", "*:9998"; port 0 is "*". */
+/* Parts that others use too. An address with the device it needs: "fe80::1%eth0". */
+void text_address(struct writer *writer, const struct address *address, bool inet6,
+                  uint32_t ifindex);
+/* An end is "127.0.0.1:9998", "[::1]:9998", "*:9998"; port 0 is "*". */
 void text_end(struct writer *writer, const struct address *address, bool inet6, uint16_t port,
               uint32_t ifindex);
 /* "nginx[812]+2": two more processes hold it. "-": none does. */

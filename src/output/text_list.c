@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* The columns of a list. Each cell is written twice: once to see how wide the column has to be,
- * once into its line. */
+/* The columns of a list. A row is laid out as soon as it is read, and again only where a column has
+ * grown since. */
 enum column {
     STATE,
     RECV_Q,
@@ -135,56 +135,74 @@ static void align(struct writer *writer, enum column column, size_t from, size_t
     }
 }
 
-/* Writes a line up to its last column; a column that is too narrow for it grows. */
-static void put_line(struct output *output, struct writer *writer, const struct socket *socket) {
-    if (output->color)
-        writer_text(writer, text_state_color(socket->state));
-    for (int column = 0; column < COLUMNS_MEASURED; column++) {
-        const size_t from = writer->len;
-
-        put_cell(writer, socket, (enum column)column);
-        if (writer->len - from > output->widths[column]) {
-            output->widths[column] = writer->len - from;
-            output->widths_version++;
-        }
-        align(writer, (enum column)column, from, output->widths[column]);
-        if (column == STATE && output->color)
-            writer_text(writer, TEXT_COLOR_OFF);
-    }
+void text_list_begin(struct output *output) {
+    for (int column = 0; column < COLUMNS_MEASURED; column++)
+        output->widths[column] = output->header ? strlen(columns[column].title) : 0;
 }
 
-void text_list_prepare(struct output *output, const struct socket *socket, struct list_line *line) {
-    if (output->widths[STATE] == 0)
-        for (int column = 0; output->header && column < COLUMNS_MEASURED; column++)
-            output->widths[column] = strlen(columns[column].title);
-    line->at = output->lines.len;
-    put_line(output, &output->lines, socket);
-    line->len = (uint32_t)(output->lines.len - line->at);
-    line->widths_version = output->widths_version;
+static void prepare_cell(struct output *output, const struct socket *socket, enum column column,
+                         struct list_row *row) {
+    struct writer *writer = &output->lines;
+    const size_t from = writer->len, width = output->widths[column];
+    size_t len;
+
+    put_cell(writer, socket, column);
+    len = writer->len - from;
+    if (len > width) {
+        output->widths[column] = len;
+        output->widths_version++;
+    }
+    row->lens[column] = (uint8_t)len;
+    row->starts[column] = (uint16_t)(from - row->at);
+    if (columns[column].right && len < width)
+        row->starts[column] = (uint16_t)(row->starts[column] + width - len);
+    align(writer, column, from, output->widths[column]);
+}
+
+void text_list_prepare(struct output *output, const struct socket *socket, struct list_row *row) {
+    for (int column = 0; column < COLUMNS_MEASURED; column++)
+        prepare_cell(output, socket, (enum column)column, row);
+    row->len = (uint16_t)(output->lines.len - row->at);
+    row->widths_version = output->widths_version;
 }
 
 void text_list_heading(struct output *output) {
     struct writer *writer = &output->writer;
 
     for (int column = 0; output->header && column < COLUMNS_MEASURED; column++) {
-        const size_t from = writer->len, least = strlen(columns[column].title);
+        const size_t from = writer->len;
 
         writer_text(writer, columns[column].title);
-        align(writer, (enum column)column, from,
-              output->widths[column] > least ? output->widths[column] : least);
+        align(writer, (enum column)column, from, output->widths[column]);
     }
     if (output->header)
         writer_text(writer, "OWNER\n");
 }
 
-void text_list_row(struct output *output, const struct socket *socket, const struct list_line *line,
-                   const struct owner *owner) {
+/* Lays the cells out anew: with colours, and as wide as the columns are now. */
+static void put_cells(struct output *output, const struct list_row *row) {
+    const char *prepared = output->lines.data + row->at;
     struct writer *writer = &output->writer;
 
-    if (line->widths_version == output->widths_version && !output->lines.error)
-        writer_put(writer, output->lines.data + line->at, line->len);
+    if (output->color)
+        writer_text(writer, text_state_color(row->state));
+    for (int column = 0; column < COLUMNS_MEASURED; column++) {
+        const size_t from = writer->len;
+
+        writer_put(writer, prepared + row->starts[column], row->lens[column]);
+        align(writer, (enum column)column, from, output->widths[column]);
+        if (column == STATE && output->color)
+            writer_text(writer, TEXT_COLOR_OFF);
+    }
+}
+
+void text_list_row(struct output *output, const struct list_row *row, const struct owner *owner) {
+    struct writer *writer = &output->writer;
+
+    if (row->widths_version == output->widths_version && !output->color)
+        writer_put(writer, output->lines.data + row->at, row->len);
     else
-        put_line(output, writer, socket);
-    text_owner(writer, owner, socket->inode, socket->uid, socket->state, output->owners);
+        put_cells(output, row);
+    text_owner(writer, owner, row->inode, row->uid, row->state, output->owners);
     writer_put(writer, "\n", 1);
 }

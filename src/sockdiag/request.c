@@ -54,9 +54,10 @@ static void emit_ports(struct assembler *as, bool local, const struct port_range
     const int ge = local ? INET_DIAG_BC_S_GE : INET_DIAG_BC_D_GE;
     const int le = local ? INET_DIAG_BC_S_LE : INET_DIAG_BC_D_LE;
 
-    /* The port stands in the `no` of a second, otherwise empty instruction. */
-    emit(as, ge, 2 * OP_SIZE, no)[1].no = range->first;
-    emit(as, le, 2 * OP_SIZE, no ? no - 2 * OP_SIZE : 0)[1].no = range->last;
+    /* The port stands in the `no` of a second, otherwise empty instruction. Most ports in use are
+     * those of connect(), which lie above those that are asked for: so the upper bound first. */
+    emit(as, le, 2 * OP_SIZE, no)[1].no = range->last;
+    emit(as, ge, 2 * OP_SIZE, no ? no - 2 * OP_SIZE : 0)[1].no = range->first;
 }
 
 static void emit_address(struct assembler *as, bool local, const struct prefix *prefix, size_t len,

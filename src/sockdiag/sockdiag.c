@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/sock_diag.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -102,12 +103,12 @@ static bool take_interrupted(void *datagram, ssize_t len) {
 static int hand_on(struct sockdiag *diag, struct walk *walk, void *datagram, ssize_t len) {
     walk->at_ns = clock_now();
     walk->interrupted |= take_interrupted(datagram, len);
-    return mnl_cb_run(datagram, (size_t)len, diag->seq, mnl_socket_get_portid(diag->netlink),
-                      on_message, walk);
+    return mnl_cb_run(datagram, (size_t)len, diag->seq, 0, on_message, walk);
 }
 
 /* Reads the answer to a dump. Returns as mnl_cb_run(), MNL_CB_STOP at its end. */
 static int read_dump(struct sockdiag *diag, struct walk *walk) {
+    const struct readahead_dump begun = {.fd = sockdiag_descriptor(diag)};
     struct readahead *ahead = NULL;
     void *datagram = diag->buffer;
     int more = MNL_CB_OK;
@@ -116,7 +117,7 @@ static int read_dump(struct sockdiag *diag, struct walk *walk) {
         ssize_t len;
 
         if (count == DATAGRAMS_BEFORE_AHEAD)
-            ahead = readahead_start(mnl_socket_get_fd(diag->netlink));
+            ahead = readahead_start(&begun, 1);
         if (ahead)
             len = readahead_next(ahead, &datagram);
         else
@@ -140,6 +141,67 @@ int sockdiag_dump(struct sockdiag *diag, const struct filter *filter, uint32_t s
         return walk.interrupted;
     discard_answer(diag);
     return -1;
+}
+
+/* The middle of the ports that this network namespace gives to those who connect. */
+static uint16_t middle_port(void) {
+    unsigned first = 0, last = 0;
+    FILE *range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+
+    if (!range || fscanf(range, "%u %u", &first, &last) != 2 || first > last || last > UINT16_MAX) {
+        first = 32768; /* inet_init_net(), net/ipv4/af_inet.c */
+        last = 60999;
+    }
+    if (range)
+        fclose(range);
+    return (uint16_t)(first + (last - first + 1) / 2);
+}
+
+/* Reads the answers to the dumps of both halves, as they come. Returns as sockdiag_dump(), and 2
+ * where the threads cannot be had. */
+static int read_halves(struct sockdiag *low, struct sockdiag *high, struct walk *walk) {
+    const struct readahead_dump halves[] = {
+        {sockdiag_descriptor(low), (const struct nlmsghdr *)(const void *)low->request},
+        {sockdiag_descriptor(high), (const struct nlmsghdr *)(const void *)high->request},
+    };
+    struct readahead *ahead = readahead_start(halves, 2);
+    int left = 2, more = MNL_CB_OK;
+
+    if (!ahead)
+        return 2;
+    while (left > 0 && more >= 0) {
+        void *datagram = NULL;
+        const ssize_t len = readahead_next(ahead, &datagram);
+
+        if (len == 0)
+            errno = EPROTO;
+        more = len > 0 ? hand_on(low, walk, datagram, len) : MNL_CB_ERROR;
+        left -= more == MNL_CB_STOP;
+    }
+    readahead_stop(ahead);
+    return more < 0 ? -1 : walk->interrupted;
+}
+
+int sockdiag_dump_at_once(struct sockdiag *diag, const struct filter *filter, uint32_t states,
+                          sockdiag_take *take, void *into) {
+    const uint16_t middle = middle_port();
+    struct port_range below = {0, (uint16_t)(middle - 1)}, above = {middle, UINT16_MAX};
+    const struct filter low = {.local = {&below, 1}, .remote = {&below, 1}};
+    const struct filter high = {.either = {&above, 1}};
+    struct walk walk = {.filter = filter, .take = take, .into = into};
+    struct sockdiag *other = filter_is_narrow(filter) ? NULL : sockdiag_open();
+    int result = 2;
+
+    if (other) {
+        diag->seq++;
+        request_dump(diag->request, &low, states, diag->seq);
+        request_dump(other->request, &high, states, diag->seq);
+        result = read_halves(diag, other, &walk);
+        if (result < 0 || result == 2)
+            discard_answer(diag);
+        sockdiag_close(other);
+    }
+    return result == 2 ? sockdiag_dump(diag, filter, states, take, into) : result;
 }
 
 static bool take_one(void *into, const struct socket *socket, int64_t at_ns) {

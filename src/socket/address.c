@@ -31,6 +31,10 @@ bool address_is_unspecified(const struct address *address) {
     return (w[0] | w[1] | w[3]) == 0 && (w[2] == 0 || w[2] == htonl(0xffff));
 }
 
+bool address_is_link_local(const struct address *address) {
+    return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
+}
+
 bool address_parse(const char *text, struct address *address) {
     uint8_t four[4];
 

@@ -26,6 +26,8 @@ struct address address_from_ipv4(const void *four_bytes);
 struct address address_from_ipv6(const void *sixteen_bytes);
 bool address_is_ipv4(const struct address *address);
 bool address_is_unspecified(const struct address *address);
+/* fe80::/10: means nothing without its device. */
+bool address_is_link_local(const struct address *address);
 
 /* Reads "127.0.0.1" or "fe80::1". Returns false for anything else. */
 bool address_parse(const char *text, struct address *address);

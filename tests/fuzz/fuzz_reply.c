@@ -18,14 +18,16 @@
 
 #define NAME_SIZE 16
 
-/* Showing takes most of the time, and all sockets are shown alike. */
-#define SHOWN_MAX 3
+/* Showing takes most of the time, and all sockets are shown alike: the first ones of an input are,
+ * and only where the byte behind the name says so. */
+#define SHOWN_MAX   3
+#define SHOWN_EVERY 16
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct run {
     struct owner owner;
-    int shown;
+    int to_show;
 };
 
 /* Without asking the kernel. */
@@ -48,14 +50,20 @@ static void check_text(const struct writer *writer, bool color) {
     require(writer->len && writer->data[writer->len - 1] == '\n');
 }
 
+static void show(struct output *output, const struct socket *socket, const struct owner *owner) {
+    struct list_row row;
+
+    output_list_begin(output);
+    output_list_prepare(output, socket, &row);
+    output_list_heading(output);
+    output_list_row(output, &row, owner);
+}
+
 static void show_text(const struct socket *socket, const struct owner *owner) {
     struct output output = {
         .header = socket->cookie & 1, .color = socket->cookie & 2, .owners = true};
-    struct list_line line;
 
-    output_list_prepare(&output, socket, &line);
-    output_list_heading(&output);
-    output_list_row(&output, socket, &line, owner);
+    show(&output, socket, owner);
     require(output.writer.error == 0);
     check_text(&output.writer, output.color);
     output_free(&output);
@@ -65,7 +73,7 @@ static void show_json(const struct socket *socket, const struct owner *owner) {
     struct output output = {.json = true};
     json_t *object;
 
-    output_list_row(&output, socket, NULL, owner);
+    show(&output, socket, owner);
     require(output.writer.error == 0);
     check_text(&output.writer, false);
     object = json_loadb(output.writer.data, output.writer.len, JSON_REJECT_DUPLICATES, NULL);
@@ -97,7 +105,7 @@ static int on_message(const struct nlmsghdr *message, void *data) {
     if (!reply_parse(message, &socket))
         return MNL_CB_OK;
     check_socket(&socket);
-    if (run->shown++ < SHOWN_MAX) {
+    if (run->to_show-- > 0) {
         show_text(&socket, &run->owner);
         show_json(&socket, &run->owner);
     }
@@ -125,6 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < NAME_SIZE)
         return 0;
     memcpy(run.owner.name, data, sizeof(run.owner.name) - 1);
+    run.to_show = data[NAME_SIZE - 1] % SHOWN_EVERY == 0 ? SHOWN_MAX : 0;
     data += NAME_SIZE;
     size -= NAME_SIZE;
     /* A block of its very size, so that AddressSanitizer sees what is read behind its end. */
