@@ -43,7 +43,8 @@ struct connection {
     struct address local, remote;
     uint16_t local_port, remote_port;
     uint8_t inet6;
-    uint8_t state; /* enum tcp_state */
+    uint8_t state;       /* enum tcp_state */
+    uint8_t before_wait; /* the state before TIME_WAIT, while closed_due */
 
     bool born_seen : 1;  /* it began while it was watched */
     bool since_seen : 1; /* so did the stay in its present state */
@@ -99,6 +100,7 @@ struct event {
     enum cause cause;
     enum side closed_first;
     bool held;           /* ended, and a process still has it open */
+    int64_t seen_ns;     /* when it was still seen to stand, for the last time */
     int64_t lifetime_ns; /* -1: not known */
     struct totals totals;
 

@@ -3,7 +3,7 @@
 
 static void note_stay(struct summary *summary, enum tcp_state state,
                       const struct connection *connection, int64_t ns, bool at_least) {
-    if (ns <= summary->longest[state].ns)
+    if (state == TCP_STATE_LISTEN || ns <= summary->longest[state].ns)
         return;
     summary->longest[state] = (struct stay){
         .ns = ns,
@@ -18,7 +18,8 @@ static void note_stay(struct summary *summary, enum tcp_state state,
 }
 
 void summary_add(struct summary *summary, const struct event *event, bool first) {
-    summary->connections += first && event->to != TCP_STATE_LISTEN;
+    summary->connections +=
+        first && event->to != TCP_STATE_LISTEN && event->from != TCP_STATE_LISTEN;
     switch (event->kind) {
     case EVENT_TRANSITION:
         summary->transitions++;
@@ -40,7 +41,6 @@ void summary_add(struct summary *summary, const struct event *event, bool first)
 void summary_add_standing(struct summary *summary, const struct connection *connection) {
     summary->open +=
         connection->state != TCP_STATE_LISTEN && connection->state != TCP_STATE_TIME_WAIT;
-    if (connection->state != TCP_STATE_LISTEN)
-        note_stay(summary, connection->state, connection, summary->ended_ns - connection->since_ns,
-                  true);
+    note_stay(summary, connection->state, connection, summary->ended_ns - connection->since_ns,
+              true);
 }

@@ -25,8 +25,11 @@ struct tracker {
     uint32_t walk;
     size_t tombstones;
     int64_t settle_ns;  /* when tracker_settle() has something to do */
-    uint64_t lost;      /* freed sockets whose message was lost, not explained yet */
-    uint32_t lost_walk; /* the walk during or before which they were */
+    int64_t missing_ns; /* when those are settled that missing_walk and earlier ones missed */
+    uint32_t missing_walk;
+    int64_t ended_ns[2]; /* when the last walk ended, and the one before */
+    uint64_t lost;       /* freed sockets whose message was lost, not explained yet */
+    uint32_t lost_walk;  /* the walk during or before which they were */
 };
 
 struct tracker *tracker_new(const struct tracker_settings *settings) {
@@ -90,7 +93,8 @@ static void update(struct connection *connection, const struct socket *socket, i
     verdict_observe(connection, socket);
 }
 
-static struct connection *add(struct tracker *tracker, const struct socket *socket, int64_t at_ns) {
+static struct connection *add(struct tracker *tracker, const struct socket *socket, int64_t at_ns,
+                              bool born_seen) {
     const uint32_t beginnings = TCP_STATE_BIT(TCP_STATE_SYN_SENT) |
                                 TCP_STATE_BIT(TCP_STATE_SYN_RECV) |
                                 TCP_STATE_BIT(TCP_STATE_ESTABLISHED);
@@ -108,7 +112,7 @@ static struct connection *add(struct tracker *tracker, const struct socket *sock
     connection->uid = socket->uid;
     if (beginnings & TCP_STATE_BIT(socket->state))
         connection->born_ns = at_ns;
-    connection->born_seen = tracker->walk > 1 || socket->state == TCP_STATE_CLOSE;
+    connection->born_seen = born_seen;
     HASH_ADD(hh, tracker->table, cookie, sizeof(connection->cookie), connection);
     if (!connection->hh.tbl) {
         free(connection);
@@ -118,8 +122,12 @@ static struct connection *add(struct tracker *tracker, const struct socket *sock
 }
 
 /* A message was lost for this socket, and now its end is known all the same. */
-static void explain_loss(struct tracker *tracker, struct connection *connection) {
-    if (tracker->lost == 0 || connection->freed)
+static void explain_loss(struct tracker *tracker, struct connection *connection,
+                         enum tcp_state from) {
+    const bool request = from == TCP_STATE_SYN_RECV && connection->inode == 0;
+
+    /* A request socket has no message. */
+    if (tracker->lost == 0 || connection->freed || request)
         return;
     tracker->lost--;
     connection->explained = true;
@@ -141,12 +149,13 @@ static void emit_closed(struct tracker *tracker, struct connection *connection, 
         .from = from,
         .to = connection->state,
         .held = !connection->freed && connection->inode,
+        .seen_ns = tracker->ended_ns[1],
     };
 
     connection->closed_due = false;
     if (connection->over || from == TCP_STATE_LISTEN)
         return;
-    explain_loss(tracker, connection);
+    explain_loss(tracker, connection, from);
     verdict_close(&event, freed);
     connection->over = true;
     emit(tracker, &event);
@@ -245,6 +254,7 @@ static void close_in_time_wait(struct tracker *tracker, struct connection *conne
         return;
     }
     connection->closed_due = true;
+    connection->before_wait = (uint8_t)from;
     settle_by(tracker, at_ns + SETTLE_NS);
 }
 
@@ -255,12 +265,14 @@ void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t 
     if (connection && is_tombstone(connection))
         return;
     if (!connection) {
-        connection = add(tracker, socket, at_ns);
+        connection = add(tracker, socket, at_ns, tracker->walk > 1);
         if (!connection) {
             tracker->lost++;
             return;
         }
         update(connection, socket, at_ns);
+        /* The message of what was a minisock from the first came before the watch. */
+        connection->freed = connection->minisock && !connection->born_seen;
         connection->over = socket->state == TCP_STATE_TIME_WAIT && !connection->born_seen;
         emit_appeared(tracker, connection, socket, at_ns);
     } else {
@@ -285,10 +297,11 @@ void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t 
 static void gone(struct tracker *tracker, struct connection *connection, const struct freed *freed,
                  int64_t at_ns) {
     const enum tcp_state from = connection->state;
-    const bool awaits_message = !connection->freed && !connection->minisock;
+    /* After shutdown() a process may hold a socket for longer than its minisock stands. */
+    const bool awaits_message = !connection->freed;
 
     if (connection->closed_due)
-        emit_closed(tracker, connection, from, freed, at_ns);
+        emit_closed(tracker, connection, connection->before_wait, freed, at_ns);
     transition(tracker, connection, TCP_STATE_CLOSE, freed ? freed->last : NULL, at_ns);
     if (from != TCP_STATE_TIME_WAIT)
         emit_closed(tracker, connection, from, freed, at_ns);
@@ -305,7 +318,7 @@ static void lived_between_walks(struct tracker *tracker, const struct freed *fre
     /* A listener, or a socket that never connected: no connection. */
     if (freed->last->remote_port == 0)
         return;
-    connection = add(tracker, freed->last, at_ns);
+    connection = add(tracker, freed->last, at_ns, true);
     if (!connection) {
         tracker->lost++;
         return;
@@ -338,7 +351,7 @@ static void succeed(struct tracker *tracker, struct connection *connection,
         emit_appeared(tracker, connection, successor, at_ns);
     }
     if (connection->closed_due)
-        emit_closed(tracker, connection, TCP_STATE_FIN_WAIT2, NULL, at_ns);
+        emit_closed(tracker, connection, connection->before_wait, NULL, at_ns);
     tracker_seen(tracker, successor, at_ns);
 }
 
@@ -363,7 +376,7 @@ void tracker_freed(struct tracker *tracker, const struct socket *last,
             return;
         }
         if (!connection)
-            connection = add(tracker, successor, at_ns);
+            connection = add(tracker, successor, at_ns, tracker->walk > 0);
         if (!connection) {
             tracker->lost++;
             return;
@@ -396,6 +409,15 @@ static void limit_tombstones(struct tracker *tracker) {
     }
 }
 
+/* What this walk or an earlier one has missed gets the time of a message. */
+static void await_missing(struct tracker *tracker, int64_t at_ns) {
+    if (tracker->missing_ns == 0) {
+        tracker->missing_ns = at_ns + SETTLE_NS;
+        tracker->missing_walk = tracker->walk;
+    }
+    settle_by(tracker, tracker->missing_ns);
+}
+
 void tracker_end_walk(struct tracker *tracker, int64_t at_ns) {
     struct connection *connection, *next;
 
@@ -403,8 +425,10 @@ void tracker_end_walk(struct tracker *tracker, int64_t at_ns) {
         if (connection->walk == tracker->walk || is_tombstone(connection))
             continue;
         connection->missing = true;
-        settle_by(tracker, at_ns + SETTLE_NS);
+        await_missing(tracker, at_ns);
     }
+    tracker->ended_ns[1] = tracker->ended_ns[0];
+    tracker->ended_ns[0] = at_ns;
     limit_tombstones(tracker);
     if (tracker->lost)
         settle_by(tracker, at_ns + SETTLE_NS);
@@ -447,15 +471,21 @@ static void emit_lost(struct tracker *tracker, int64_t at_ns) {
 
 int64_t tracker_settle(struct tracker *tracker, int64_t at_ns) {
     struct connection *connection, *next;
+    const bool missing_due = tracker->missing_ns && at_ns >= tracker->missing_ns;
+    const uint32_t missing_walk = tracker->missing_walk;
 
     if (at_ns < tracker->settle_ns)
         return tracker->settle_ns;
     tracker->settle_ns = INT64_MAX;
+    if (missing_due)
+        tracker->missing_ns = 0;
     HASH_ITER(hh, tracker->table, connection, next) {
-        if (connection->missing)
+        if (connection->missing && missing_due && connection->walk < missing_walk)
             settle_missing(tracker, connection, at_ns);
+        else if (connection->missing)
+            await_missing(tracker, at_ns);
         else if (connection->closed_due)
-            emit_closed(tracker, connection, TCP_STATE_FIN_WAIT2, NULL, at_ns);
+            emit_closed(tracker, connection, connection->before_wait, NULL, at_ns);
     }
     if (tracker->lost && tracker->lost_walk < tracker->walk)
         emit_lost(tracker, at_ns);
@@ -464,6 +494,8 @@ int64_t tracker_settle(struct tracker *tracker, int64_t at_ns) {
 
 void tracker_finish(struct tracker *tracker, int64_t at_ns) {
     tracker->settle_ns = 0;
+    tracker->missing_ns = 1;
+    tracker->missing_walk = UINT32_MAX;
     tracker->lost_walk = 0;
     tracker_settle(tracker, at_ns);
 }

@@ -71,10 +71,11 @@ static void decide_cause(struct event *event, const struct freed *freed) {
                last && peer_reset(connection, last)) {
         event->cause = CAUSE_RESET;
     } else if (connection->minisock && event->from == TCP_STATE_FIN_WAIT2) {
-        /* Only its timer or a segment that it answers with RST ends it
-         * (tcp_timewait_state_process(), net/ipv4/tcp_minisocks.c). */
-        event->cause =
-            event->at_ns >= connection->expires_ns - NS_PER_S ? CAUSE_TIMED_OUT : CAUSE_RESET;
+        /* Its timer ends it, a segment that it answers with RST
+         * (tcp_timewait_state_process(), net/ipv4/tcp_minisocks.c), or `ss -K`: only the timer
+         * shows, where it still stood just before. */
+        if (event->seen_ns >= connection->expires_ns - 2 * NS_PER_S)
+            event->cause = CAUSE_TIMED_OUT;
     }
 }
 

@@ -68,7 +68,6 @@ static void a_listener_is_no_connection(void **state) {
     assert_int_equal(summary.longest[TCP_STATE_LISTEN].ns, 0);
 }
 
-#ifdef NOT_MENDED_YET
 static void a_listener_that_goes_was_no_connection_either(void **state) {
     struct connection listener = connection_of(1, TCP_STATE_CLOSE);
     const struct event event = {
@@ -85,7 +84,6 @@ static void a_listener_that_goes_was_no_connection_either(void **state) {
     assert_int_equal(summary.connections, 0);
     assert_int_equal(summary.longest[TCP_STATE_LISTEN].ns, 0);
 }
-#endif
 
 static void ends_are_counted_by_cause(void **state) {
     struct connection connection = connection_of(1, TCP_STATE_CLOSE);
@@ -164,9 +162,7 @@ int main(void) {
         cmocka_unit_test(losses_add_up),
         cmocka_unit_test(the_longest_stay_of_each_state_is_kept),
         cmocka_unit_test(what_stands_at_the_end_counts_as_open),
-#ifdef NOT_MENDED_YET
         cmocka_unit_test(a_listener_that_goes_was_no_connection_either),
-#endif
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
