@@ -13,7 +13,7 @@
 #define CHUNK 4096
 
 char *writer_grow(struct writer *writer, size_t more) {
-    const size_t size = (writer->len + more) * 2;
+    const size_t size = (writer->len + more + 1) * 2;
     char *data = realloc(writer->data, size);
 
     if (!data) {
@@ -75,8 +75,9 @@ static size_t shown_length(const unsigned char *s) {
     }
     if (code < least[len] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
         return 0;
-    /* Line and paragraph separators and the marks that turn the direction of writing. */
-    if ((code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069))
+    /* Line and paragraph separators and the marks that turn the direction of writing (UAX #9). */
+    if (code == 0x061c || code == 0x200e || code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
+        (code >= 0x2066 && code <= 0x2069))
         return 0;
     return len;
 }

@@ -23,8 +23,8 @@ char *writer_grow(struct writer *writer, size_t more);
 
 /* Makes room for `more` bytes; returns where they go, NULL where memory ran out. */
 static inline char *writer_room(struct writer *writer, size_t more) {
-    return writer->len + more <= writer->size ? writer->data + writer->len
-                                              : writer_grow(writer, more);
+    return writer->len + more < writer->size ? writer->data + writer->len
+                                             : writer_grow(writer, more);
 }
 
 static inline void writer_put(struct writer *writer, const char *data, size_t len) {

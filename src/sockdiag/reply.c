@@ -55,6 +55,7 @@ static void read_info(struct socket *socket, const void *data, size_t len) {
 bool reply_parse(const struct nlmsghdr *message, struct socket *socket) {
     const size_t payload = message->nlmsg_len - NLMSG_HDRLEN;
     const struct inet_diag_msg *diag = mnl_nlmsg_get_payload(message);
+    const char *end = (const char *)message + message->nlmsg_len;
     const struct nlattr *attr;
 
     if (message->nlmsg_len < NLMSG_HDRLEN || payload < sizeof(*diag))
@@ -84,7 +85,9 @@ bool reply_parse(const struct nlmsghdr *message, struct socket *socket) {
     socket->recv_queue = diag->idiag_rqueue;
     socket->send_queue = diag->idiag_wqueue;
 
-    mnl_attr_for_each (attr, message, (unsigned)sizeof(*diag)) {
+    /* Not mnl_attr_for_each(), which rounds the message's length up. */
+    for (attr = mnl_nlmsg_get_payload_offset(message, sizeof(*diag));
+         mnl_attr_ok(attr, (int)(end - (const char *)attr)); attr = mnl_attr_next(attr)) {
         /* Before the handshake struct tcp_info counts from the start of the machine. */
         if (mnl_attr_get_type(attr) == INET_DIAG_INFO && socket->state != TCP_STATE_SYN_SENT)
             read_info(socket, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));

@@ -14,7 +14,7 @@ int64_t duration_parse(const char *text) {
         {"", NS_PER_S},       {"ms", NS_PER_MS},      {"s", NS_PER_S},
         {"m", 60 * NS_PER_S}, {"h", 3600 * NS_PER_S},
     };
-    int64_t whole = 0, fraction = 0, scale = 1;
+    int64_t whole = 0, fraction = 0, scale = 1, ns;
     const char *p = text;
 
     if (!isdigit((unsigned char)*p))
@@ -34,10 +34,12 @@ int64_t duration_parse(const char *text) {
             }
     }
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-        if (strcmp(p, units[i].name) == 0)
-            return whole > DURATION_MAX_NS / units[i].ns
-                       ? -1
-                       : whole * units[i].ns + fraction * units[i].ns / scale;
+        if (strcmp(p, units[i].name) == 0) {
+            if (whole > DURATION_MAX_NS / units[i].ns)
+                return -1;
+            ns = whole * units[i].ns + fraction * units[i].ns / scale;
+            return ns > DURATION_MAX_NS ? -1 : ns;
+        }
     return -1;
 }
 

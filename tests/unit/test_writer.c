@@ -123,7 +123,6 @@ static void random_names_are_safe(void **state) {
     }
 }
 
-#ifdef NOT_MENDED_YET
 /* U+061C, U+200E and U+200F turn the direction of what stands beside them (UAX #9). */
 static void marks_that_turn_the_direction_are_not_shown(void **state) {
     (void)state;
@@ -131,7 +130,6 @@ static void marks_that_turn_the_direction_are_not_shown(void **state) {
     check("\xe2\x80\x8e", "\\xe2\\x80\\x8e");
     check("\xe2\x80\x8f", "\\xe2\\x80\\x8f");
 }
-#endif
 
 static void expect(const struct writer *writer, const char *text) {
     assert_int_equal(writer->error, 0);
@@ -299,9 +297,7 @@ int main(void) {
         cmocka_unit_test(a_reader_that_is_gone_is_told_and_remembered),
         cmocka_unit_test(a_full_disk_is_told),
         cmocka_unit_test(a_signal_interrupts_and_loses_nothing),
-#ifdef NOT_MENDED_YET
         cmocka_unit_test(marks_that_turn_the_direction_are_not_shown),
-#endif
     };
 
     signal(SIGPIPE, SIG_IGN);
