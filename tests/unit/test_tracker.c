@@ -393,7 +393,6 @@ static void an_orphan_that_its_timer_ends_has_timed_out(void **state) {
     watch_free(watch);
 }
 
-
 static void a_message_before_the_walk_closes_at_once(void **state) {
     struct watch *watch = watch_after_two_walks();
 
