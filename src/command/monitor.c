@@ -27,6 +27,9 @@
 /* How often to see whether namespace and reader are still there. */
 #define CHECK_NS NS_PER_S
 
+/* A walk of a host with many sockets may have much to say: so many bytes wait at the most. */
+#define PENDING_MAX (64 * 1024)
+
 struct options {
     struct common common;
     int64_t interval_ns, stuck_ns;
@@ -133,6 +136,8 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     }
 }
 
+static volatile sig_atomic_t stop_signal;
+
 /* One watch from its first look to its summary. */
 struct watch {
     const struct options *options;
@@ -150,6 +155,15 @@ static void finish(struct watch *watch, int status) {
     if (!watch->done)
         watch->status = status;
     watch->done = true;
+}
+
+static void flush(struct watch *watch) {
+    int status;
+
+    if (!display_flush(&watch->output, &status)) {
+        watch->done = false; /* this is the reason that counts */
+        finish(watch, status);
+    }
 }
 
 /* Looks the owner up, once for each time that a process takes the socket. */
@@ -206,6 +220,9 @@ static void on_event(void *into, struct event *event) {
             connection->shown = true;
         summary_add(&watch->summary, event, first && connection);
         output_event(&watch->output, event);
+        /* Not after a signal: a reader that has stopped would keep it waiting once more. */
+        if (watch->output.writer.len >= PENDING_MAX && !stop_signal)
+            flush(watch);
     }
     if (reaches(event, options->until) ||
         (options->count && watch->summary.transitions >= options->count))
@@ -230,7 +247,12 @@ static void on_seen(void *into, const struct socket *socket, int64_t at_ns) {
 }
 
 static void on_end_walk(void *into, int64_t at_ns) {
-    tracker_end_walk(((struct watch *)into)->tracker, at_ns);
+    struct watch *watch = into;
+
+    tracker_end_walk(watch->tracker, at_ns);
+    /* Who holds what is read for a walk, and not kept until the next. */
+    if (watch->owners)
+        owners_forget(watch->owners);
 }
 
 static void on_freed(void *into, const struct socket *last, const struct socket *successor,
@@ -259,8 +281,6 @@ static void on_paced(void *into, int64_t interval_ns, int64_t cost_ns) {
           "processor time",
           interval, asked, cost);
 }
-
-static volatile sig_atomic_t stop_signal;
 
 static void on_signal(int number) {
     stop_signal = number;
@@ -292,15 +312,6 @@ static void check_surroundings(struct watch *watch) {
     }
     if (output_reader_gone(&watch->output))
         finish(watch, STATUS_DONE);
-}
-
-static void flush(struct watch *watch) {
-    int status;
-
-    if (!display_flush(&watch->output, &status)) {
-        watch->done = false; /* this is the reason that counts */
-        finish(watch, status);
-    }
 }
 
 /* A last look before the end, so that nothing is left unsaid that happened before. */

@@ -79,7 +79,7 @@ static bool grow(struct owners *owners) {
 static void add_holder(struct owners *owners, uint32_t inode, uint32_t process) {
     struct slot *slot;
 
-    if (owners->used * 2 >= owners->size && !grow(owners))
+    if (owners->used * 4 >= owners->size * 3 && !grow(owners))
         return;
     slot = find_slot(owners, inode);
     if (slot->inode == 0) {
