@@ -5,6 +5,7 @@
 #include "watch/verdict.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 10
 /* The analyzer does not see that uthash keeps its buckets in tracker->table. */
@@ -19,6 +20,9 @@
  * message is not taken for a new connection. So many at the most. */
 #define TOMBSTONES_MAX 20000
 
+/* So many request sockets are remembered by the cookie that a walk has seen. */
+#define REQUESTS_MAX 64
+
 struct tracker {
     struct tracker_settings settings;
     struct connection *table;
@@ -27,9 +31,11 @@ struct tracker {
     int64_t settle_ns;  /* when tracker_settle() has something to do */
     int64_t missing_ns; /* when those are settled that missing_walk and earlier ones missed */
     uint32_t missing_walk;
-    int64_t ended_ns[2]; /* when the last walk ended, and the one before */
-    uint64_t lost;       /* freed sockets whose message was lost, not explained yet */
-    uint32_t lost_walk;  /* the walk during or before which they were */
+    int64_t ended_ns[2];             /* when the last walk ended, and the one before */
+    uint64_t lost;                   /* freed sockets whose message was lost, not explained yet */
+    uint32_t lost_walk;              /* the walk during or before which they were */
+    uint64_t requests[REQUESTS_MAX]; /* cookies, a ring; 0: none */
+    size_t next_request;
 };
 
 struct tracker *tracker_new(const struct tracker_settings *settings) {
@@ -80,6 +86,44 @@ static void settle_by(struct tracker *tracker, int64_t at_ns) {
         tracker->settle_ns = at_ns;
 }
 
+/* A request socket has no process and no descriptor: it stands for a handshake. */
+static bool is_request(uint8_t state, uint32_t inode) {
+    return state == TCP_STATE_SYN_RECV && inode == 0;
+}
+
+static bool same_ends(const struct connection *connection, const struct socket *socket) {
+    return connection->local_port == socket->local_port &&
+           connection->remote_port == socket->remote_port &&
+           connection->ifindex == socket->ifindex &&
+           memcmp(&connection->local, &socket->local, sizeof(socket->local)) == 0 &&
+           memcmp(&connection->remote, &socket->remote, sizeof(socket->remote)) == 0;
+}
+
+/* Where a walk meets a request socket as its full socket is being made, the kernel has copied the
+ * cookie before it made one for the walk (inet_csk_clone_lock()): the full socket gets another.
+ * Finds the request of such a socket, and gives it the cookie that goes on. NULL: there is none. */
+static struct connection *find_request(struct tracker *tracker, const struct socket *socket) {
+    for (size_t i = 0; i < REQUESTS_MAX; i++) {
+        struct connection *request =
+            tracker->requests[i] ? find(tracker, tracker->requests[i]) : NULL;
+
+        if (!request || !is_request(request->state, request->inode)) {
+            tracker->requests[i] = 0;
+        } else if (same_ends(request, socket)) {
+            tracker->requests[i] = 0;
+            HASH_DEL(tracker->table, request);
+            request->cookie = socket->cookie;
+            HASH_ADD(hh, tracker->table, cookie, sizeof(request->cookie), request);
+            if (request->hh.tbl)
+                return request;
+            free(request->totals);
+            free(request);
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
 /* Takes over what may change while a connection lives. */
 static void update(struct connection *connection, const struct socket *socket, int64_t at_ns) {
     if (connection->inode != socket->inode)
@@ -118,16 +162,16 @@ static struct connection *add(struct tracker *tracker, const struct socket *sock
         free(connection);
         return NULL;
     }
+    if (is_request(socket->state, socket->inode))
+        tracker->requests[tracker->next_request++ % REQUESTS_MAX] = socket->cookie;
     return connection;
 }
 
 /* A message was lost for this socket, and now its end is known all the same. */
 static void explain_loss(struct tracker *tracker, struct connection *connection,
                          enum tcp_state from) {
-    const bool request = from == TCP_STATE_SYN_RECV && connection->inode == 0;
-
     /* A request socket has no message. */
-    if (tracker->lost == 0 || connection->freed || request)
+    if (tracker->lost == 0 || connection->freed || is_request((uint8_t)from, connection->inode))
         return;
     tracker->lost--;
     connection->explained = true;
@@ -264,6 +308,8 @@ void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t 
 
     if (connection && is_tombstone(connection))
         return;
+    if (!connection && socket->state != TCP_STATE_SYN_RECV)
+        connection = find_request(tracker, socket);
     if (!connection) {
         connection = add(tracker, socket, at_ns, tracker->walk > 1);
         if (!connection) {
@@ -384,6 +430,8 @@ void tracker_freed(struct tracker *tracker, const struct socket *last,
     }
     if (connection)
         take_back_explanation(tracker, connection);
+    else
+        connection = find_request(tracker, last);
     if (!connection) {
         lived_between_walks(tracker, &freed, at_ns);
     } else if (successor) {

@@ -580,6 +580,37 @@ static void addresses_in_use_again_are_another_connection(void **state) {
     watch_free(watch);
 }
 
+/* The kernel makes a cookie when it is first asked for one. A walk that asks a request socket just
+ * as its full socket is made sees one that nothing bears afterwards. */
+static void a_request_whose_cookie_came_too_late_is_the_same_connection(void **state) {
+    struct watch *watch = watch_after_two_walks();
+    struct socket *request, last, *child;
+
+    (void)state;
+    request = stand(watch, 1, TCP_STATE_SYN_RECV);
+    request->inode = 0;
+    walk_later(watch);
+    vanish(watch, 1);
+    child = stand(watch, 2, TCP_STATE_ESTABLISHED);
+    child->remote_port = socket_of(1, TCP_STATE_CLOSE).remote_port;
+    walk_later(watch);
+    expect(watch, "1 appeared SYN_RECV\n2 held SYN_RECV\n2 SYN_RECV>ESTABLISHED after 1000\n");
+    vanish(watch, 2);
+
+    /* The same, and its full socket ends before the next walk. */
+    request = stand(watch, 3, TCP_STATE_SYN_RECV);
+    request->inode = 0;
+    walk(watch);
+    forget(watch);
+    last = last_of(4);
+    last.remote_port = request->remote_port;
+    vanish(watch, 3);
+    tracker_freed(watch->tracker, &last, NULL, NULL, watch->now_ns);
+    expect(watch, "4 SYN_RECV>CLOSE after 0\n4 closed CLOSE unknown sent 704\n");
+    walk(watch);
+    watch_free(watch);
+}
+
 /* A walk is no instant, and may pass by a socket that moves. */
 static void one_that_a_walk_missed_is_looked_for(void **state) {
     struct watch *watch = watch_after_two_walks();
@@ -1055,6 +1086,7 @@ int main(void) {
         cmocka_unit_test(an_orphan_s_minisock_of_another_cookie_closes_later),
         cmocka_unit_test(a_minisock_of_the_next_connection_is_not_the_last_one_s),
         cmocka_unit_test(addresses_in_use_again_are_another_connection),
+        cmocka_unit_test(a_request_whose_cookie_came_too_late_is_the_same_connection),
         cmocka_unit_test(one_that_a_walk_missed_is_looked_for),
         cmocka_unit_test(where_that_cannot_be_learned_nothing_is_claimed),
         cmocka_unit_test(nothing_is_settled_before_its_time),
