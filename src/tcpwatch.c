@@ -22,6 +22,8 @@ static const struct command {
 } commands[] = {
     {"monitor", "print every state transition on a port, as it happens", command_monitor},
     {"list", "print those connections as they stand now, then exit", command_list},
+    {"server", "echo server whose way of ending connections can be chosen", command_server},
+    {"client", "line client that says at once when the peer goes away, and how", command_client},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -16,5 +16,7 @@ enum {
 /* Each takes its own name as argv[0] and returns an exit status. */
 int command_monitor(int argc, char **argv);
 int command_list(int argc, char **argv);
+int command_server(int argc, char **argv);
+int command_client(int argc, char **argv);
 
 #endif

@@ -3,6 +3,11 @@
 
 #include "command/usage.h"
 
+static const struct argp_option options[] = {
+    {"no-header", 'H', NULL, 0, "No heading line", 3},
+    {0},
+};
+
 static error_t parse(int key, char *value, struct argp_state *state) {
     struct common *common = state->input;
 
@@ -11,6 +16,9 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         usage_quiet(state);
         state->child_inputs[0] = &common->selection;
         state->child_inputs[1] = &common->display;
+        return 0;
+    case 'H':
+        common->display.no_header = true;
         return 0;
     case ARGP_KEY_ARG:
         usage_refuse_argument(state, value);
@@ -25,4 +33,4 @@ static const struct argp_child children[] = {
     {0},
 };
 
-const struct argp common_argp = {.parser = parse, .children = children};
+const struct argp common_argp = {.options = options, .parser = parse, .children = children};

@@ -20,7 +20,6 @@ static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "How it looks:", 3},
     {"json", 'j', NULL, 0, "One JSON object a line", 3},
     {"color", KEY_COLOR, "WHEN", 0, "auto, always or never; auto honours NO_COLOR and a pipe", 3},
-    {"no-header", 'H', NULL, 0, "No heading line", 3},
     {0},
 };
 
@@ -30,9 +29,6 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     switch (key) {
     case 'j':
         display->json = true;
-        return 0;
-    case 'H':
-        display->no_header = true;
         return 0;
     case KEY_COLOR:
         if (strcmp(value, "auto") == 0)
@@ -51,13 +47,12 @@ static error_t parse(int key, char *value, struct argp_state *state) {
 
 const struct argp display_argp = {.options = options, .parser = parse};
 
-struct output display_output(const struct display *display) {
+struct output display_output(const struct display *display, int fd) {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-    const bool can =
-        isatty(STDOUT_FILENO) && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
+    const bool can = isatty(fd) && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
 
     return (struct output){
-        .fd = STDOUT_FILENO,
+        .fd = fd,
         .json = display->json,
         .header = !display->no_header,
         .color = display->color == COLOR_AUTO ? can : display->color == COLOR_ALWAYS,

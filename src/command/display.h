@@ -17,8 +17,8 @@ struct display {
 /* Its input is a struct display. */
 extern const struct argp display_argp;
 
-/* An output to stdout that looks as the options say. */
-struct output display_output(const struct display *display);
+/* An output to the descriptor that looks as the options say. */
+struct output display_output(const struct display *display, int fd);
 
 /* Sends the output on its way. Returns whether there is a reader for more; else `status` is what to
  * exit with, and stderr says why unless the reader has just gone. */

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A socket that is only bound takes no part in a connection: shown where it is asked for. */
 #define STATES_DEFAULT (TCP_STATES_ALL & ~TCP_STATE_BIT(TCP_STATE_BOUND_INACTIVE))
@@ -156,7 +157,7 @@ static bool show(struct output *output, const struct selection *selection, struc
 static int run(const struct common *options) {
     const struct selection *selection = &options->selection;
     const bool needs_owners = selection_needs_owners(selection);
-    struct output output = display_output(&options->display);
+    struct output output = display_output(&options->display, STDOUT_FILENO);
     struct owners *owners = needs_owners ? owners_new() : NULL;
     struct rows rows = {.output = &output};
     struct place *places = NULL;

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define INTERVAL_DEFAULT_NS (100 * NS_PER_MS)
 #define STUCK_DEFAULT_NS    (60 * NS_PER_S)
@@ -56,18 +57,6 @@ static const struct argp_option argp_options[] = {
     {"source", KEY_SOURCE, "auto|poll|trace", 0, "Where transitions come from (default auto)", 2},
     {0},
 };
-
-static uint64_t parse_count(const struct argp_state *state, const char *value) {
-    char *end;
-    unsigned long long count;
-
-    errno = 0;
-    count = strtoull(value, &end, 10);
-    if (*value < '0' || *value > '9' || *end || errno || count == 0)
-        usage_refuse(state, "--count", value, "is no number of transitions",
-                     "a whole number from 1");
-    return count;
-}
 
 #define UNTIL_ALLOWED                                                                              \
     "LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, CLOSING, "         \
@@ -117,7 +106,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
             usage_duration(state, "--duration", value, NS_PER_MS, "at least 1ms");
         return 0;
     case 'c':
-        options->count = parse_count(state, value);
+        options->count = usage_number(state, "--count", value, "is no number of transitions");
         return 0;
     case KEY_UNTIL:
         options->until = parse_until(state, value);
@@ -381,7 +370,7 @@ static int run(const struct options *options) {
     };
     sigset_t unblocked;
 
-    watch.output = display_output(&options->common.display);
+    watch.output = display_output(&options->common.display, STDOUT_FILENO);
     watch.output.owners = !options->common.selection.no_owner;
     watch.output.netns = netns_inode();
     watch.output.unblocked = &unblocked;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum {
     KEY_LOCAL_PORT = 0x100,
@@ -61,18 +62,12 @@ static void take_netns(const struct argp_state *state, const char *value,
                  "a name of ip netns, a process id, the path of a namespace");
 }
 
-static void take_family(const struct argp_state *state, int key, struct selection *selection) {
-    const enum filter_family family = key == '4' ? FILTER_INET : FILTER_INET6;
-
-    if (selection->filter.family != FILTER_ANY_FAMILY && selection->filter.family != family)
-        usage_refuse(state, "-4 and -6", "-4 -6", "select nothing together",
-                     "one of them, or none for both families");
-    selection->filter.family = family;
-}
-
 static error_t parse(int key, char *value, struct argp_state *state) {
     struct selection *selection = state->input;
     struct filter *filter = &selection->filter;
+    int family = filter->family == FILTER_INET    ? AF_INET
+                 : filter->family == FILTER_INET6 ? AF_INET6
+                                                  : AF_UNSPEC;
     const char *wrong;
 
     switch (key) {
@@ -96,7 +91,8 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         return 0;
     case '4':
     case '6':
-        take_family(state, key, selection);
+        usage_family(state, key, &family);
+        filter->family = family == AF_INET ? FILTER_INET : FILTER_INET6;
         return 0;
     case KEY_PROCESS:
         if (*value == '\0')

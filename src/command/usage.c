@@ -2,12 +2,15 @@
 #include "command/usage.h"
 
 #include "command/command.h"
+#include "filter/filter.h"
 #include "output/writer.h"
 #include "units/duration.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 void usage_parse(const struct argp *argp, int argc, char **argv, void *input) {
@@ -64,4 +67,33 @@ int64_t usage_duration(const struct argp_state *state, const char *option, const
     snprintf(allowed, sizeof(allowed), "a number with ms, s, m or h (a bare number is seconds), %s",
              least);
     usage_refuse(state, option, value, ns < 0 ? "is no duration" : "is too short", allowed);
+}
+
+uint64_t usage_number(const struct argp_state *state, const char *option, const char *value,
+                      const char *what) {
+    unsigned long long number;
+    char *end;
+
+    errno = 0;
+    number = strtoull(value, &end, 10);
+    if (*value < '0' || *value > '9' || *end || errno || number == 0)
+        usage_refuse(state, option, value, what, "a whole number from 1");
+    return number;
+}
+
+uint16_t usage_port(const struct argp_state *state, const char *option, const char *value) {
+    const uint16_t port = port_parse(value);
+
+    if (port == 0)
+        usage_refuse(state, option, value, "is no port", "1 to 65535, a service name");
+    return port;
+}
+
+void usage_family(const struct argp_state *state, int key, int *family) {
+    const int wanted = key == '4' ? AF_INET : AF_INET6;
+
+    if (*family != AF_UNSPEC && *family != wanted)
+        usage_refuse(state, "-4 and -6", "-4 -6", "select nothing together",
+                     "one of them, or none for both families");
+    *family = wanted;
 }

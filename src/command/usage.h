@@ -25,4 +25,14 @@ _Noreturn void usage_refuse_argument(const struct argp_state *state, const char 
 int64_t usage_duration(const struct argp_state *state, const char *option, const char *value,
                        int64_t least_ns, const char *least);
 
+/* A whole number from 1; `what` says what a wrong one is not. Exits. */
+uint64_t usage_number(const struct argp_state *state, const char *option, const char *value,
+                      const char *what);
+
+/* For the options -4 and -6: sets the family (AF_UNSPEC before). Exits where both are given. */
+void usage_family(const struct argp_state *state, int key, int *family);
+
+/* One port, by number or service name. Exits where it is none. */
+uint16_t usage_port(const struct argp_state *state, const char *option, const char *value);
+
 #endif

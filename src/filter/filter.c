@@ -29,8 +29,7 @@ static char *each_item(const char *text, bool (*take)(const char *item, void *in
     return NULL;
 }
 
-/* A port number 1 to 65535, or a service's name. Returns 0 for anything else. */
-static uint16_t port_parse(const char *text) {
+uint16_t port_parse(const char *text) {
     const struct servent *service;
     unsigned long number = 0;
     const char *p = text;

@@ -34,6 +34,9 @@ struct filter {
 
 bool prefix_is_ipv4(const struct prefix *prefix);
 
+/* A port number 1 to 65535, or a service's name. Returns 0 for anything else. */
+uint16_t port_parse(const char *text);
+
 /* Reads "5432,8000-8010,http" and adds it to `ports`. Returns NULL, or a copy of the first item
  * that is wrong (an empty one is), to be freed by the caller. */
 char *ports_parse(const char *text, struct ports *ports);

@@ -1,121 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "output/json.h"
 
-#include "output/text.h"
-
+#include "output/object.h"
 #include "units/clock.h"
 #include "units/duration.h"
-
-#include <errno.h>
-#include <jansson.h>
-#include <net/if.h>
-
-/* Jansson tells of a failure (memory) when the object is written: its setters pass NULL on. */
-static void set(json_t *object, const char *key, json_t *value) {
-    json_object_set_new_nocheck(object, key, value);
-}
-
-static void set_text(json_t *object, const char *key, const char *text) {
-    set(object, key, json_string_nocheck(text));
-}
-
-static void set_number(json_t *object, const char *key, int64_t number) {
-    set(object, key, json_integer(number));
-}
-
-/* -1 is unknown, and what is unknown is left out. */
-static void set_known(json_t *object, const char *key, int64_t number) {
-    if (number >= 0)
-        set_number(object, key, number);
-}
-
-static json_t *begin(const char *event, int64_t at_ns) {
-    const struct timespec wall = clock_wall(at_ns);
-    char day[32], stamp[64];
-    json_t *object = json_object();
-    struct tm utc;
-
-    gmtime_r(&wall.tv_sec, &utc);
-    strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(stamp, sizeof(stamp), "%s.%06ldZ", day, wall.tv_nsec / 1000);
-    set_text(object, "ts", stamp);
-    set_text(object, "event", event);
-    return object;
-}
-
-static int dump_to_writer(const char *data, size_t len, void *writer) {
-    writer_put(writer, data, len);
-    return ((struct writer *)writer)->error ? -1 : 0;
-}
-
-static void end(struct output *output, json_t *object) {
-    if (json_dump_callback(object, dump_to_writer, &output->writer, JSON_COMPACT) < 0 &&
-        !output->writer.error)
-        output->writer.error = ENOMEM;
-    writer_put(&output->writer, "\n", 1);
-    json_decref(object);
-}
-
-/* Sets what was written, and frees it. */
-static void set_written(json_t *object, const char *key, struct writer *written) {
-    writer_put(written, "", 1);
-    if (!written->error)
-        set_text(object, key, written->data);
-    writer_free(written);
-}
-
-static json_t *end_of(const struct address *address, bool inet6, uint16_t port, uint32_t ifindex) {
-    struct writer text = {0};
-    json_t *object = json_object();
-
-    text_address(&text, address, inet6, ifindex);
-    set_written(object, "address", &text);
-    set_number(object, "port", port);
-    return object;
-}
-
-/* What identifies a connection, shared by all that have one. */
-struct identity {
-    bool inet6;
-    const struct address *local, *remote;
-    uint16_t local_port, remote_port;
-    uint32_t ifindex, inode, uid;
-    enum tcp_state state;
-    uint64_t cookie;
-    const struct owner *owner;
-};
-
-static void set_owner(json_t *object, const struct owner *owner) {
-    struct writer name = {0};
-
-    if (owner->pid == 0)
-        return;
-    set_number(object, "pid", owner->pid);
-    writer_name(&name, owner->name);
-    set_written(object, "process", &name);
-}
-
-static void set_connection(const struct output *output, json_t *object,
-                           const struct identity *identity) {
-    char cookie[24];
-
-    set_text(object, "family", identity->inet6 ? "inet6" : "inet");
-    set(object, "local",
-        end_of(identity->local, identity->inet6, identity->local_port, identity->ifindex));
-    set(object, "remote",
-        end_of(identity->remote, identity->inet6, identity->remote_port, identity->ifindex));
-    set_text(object, "state", tcp_state_name(identity->state));
-    snprintf(cookie, sizeof(cookie), "%llu", (unsigned long long)identity->cookie);
-    set_text(object, "cookie", cookie);
-    /* A socket that no process holds has neither inode nor user. */
-    if (identity->inode) {
-        set_number(object, "inode", identity->inode);
-        set_number(object, "uid", identity->uid);
-    }
-    if (output->netns)
-        set_number(object, "netns", (int64_t)output->netns);
-    set_owner(object, identity->owner);
-}
 
 static void set_event_connection(const struct output *output, json_t *object,
                                  const struct event *event) {
@@ -135,7 +23,7 @@ static void set_event_connection(const struct output *output, json_t *object,
         .owner = connection->inode ? &connection->owner : &(const struct owner){0},
     };
 
-    set_connection(output, object, &identity);
+    object_set_connection(output, object, &identity);
 }
 
 static json_t *timer_object(const struct socket *socket) {
@@ -150,8 +38,8 @@ static json_t *timer_object(const struct socket *socket) {
     if (socket->timer == SOCKET_TIMER_NONE || socket->timer >= sizeof(kinds) / sizeof(kinds[0]))
         return NULL;
     object = json_object();
-    set_text(object, "kind", kinds[socket->timer]);
-    set_number(object, "expires_ms", socket->timer_ms);
+    object_set_text(object, "kind", kinds[socket->timer]);
+    object_set_number(object, "expires_ms", socket->timer_ms);
     return object;
 }
 
@@ -159,7 +47,7 @@ static void set_timer(json_t *object, const struct socket *socket) {
     json_t *timer = socket ? timer_object(socket) : NULL;
 
     if (timer)
-        set(object, "timer", timer);
+        object_set(object, "timer", timer);
 }
 
 /* A step that may have been one of several states is one string, joined by '|'. */
@@ -200,24 +88,26 @@ static const char *cause_name(enum cause cause) {
 }
 
 static void set_dwell(json_t *object, const struct event *event) {
-    set_number(object, "dwell_ms", event->dwell_ns / NS_PER_MS);
+    object_set_number(object, "dwell_ms", event->dwell_ns / NS_PER_MS);
     if (event->dwell_at_least)
-        set(object, "dwell_at_least", json_true());
+        object_set(object, "dwell_at_least", json_true());
 }
 
 static void set_closed(json_t *object, const struct event *event) {
     const struct totals *totals = &event->totals;
 
     if (event->cause != CAUSE_UNKNOWN)
-        set_text(object, "cause", cause_name(event->cause));
+        object_set_text(object, "cause", cause_name(event->cause));
     if (event->closed_first != SIDE_UNKNOWN)
-        set_text(object, "closed_first", event->closed_first == SIDE_LOCAL ? "local" : "remote");
-    set_known(object, "lifetime_ms", event->lifetime_ns < 0 ? -1 : event->lifetime_ns / NS_PER_MS);
-    set_known(object, "bytes_sent", totals->bytes_sent);
-    set_known(object, "bytes_received", totals->bytes_received);
-    set_known(object, "segments_sent", totals->segs_out);
-    set_known(object, "segments_received", totals->segs_in);
-    set_known(object, "retransmits", totals->retransmits);
+        object_set_text(object, "closed_first",
+                        event->closed_first == SIDE_LOCAL ? "local" : "remote");
+    object_set_known(object, "lifetime_ms",
+                     event->lifetime_ns < 0 ? -1 : event->lifetime_ns / NS_PER_MS);
+    object_set_known(object, "bytes_sent", totals->bytes_sent);
+    object_set_known(object, "bytes_received", totals->bytes_received);
+    object_set_known(object, "segments_sent", totals->segs_out);
+    object_set_known(object, "segments_received", totals->segs_in);
+    object_set_known(object, "retransmits", totals->retransmits);
 }
 
 void json_event(struct output *output, const struct event *event) {
@@ -226,7 +116,7 @@ void json_event(struct output *output, const struct event *event) {
         [EVENT_STUCK] = "stuck",       [EVENT_CLOSED] = "closed",
         [EVENT_LOST] = "lost",
     };
-    json_t *object = begin(names[event->kind], event->at_ns);
+    json_t *object = object_begin(names[event->kind], event->at_ns);
 
     if (event->connection)
         set_event_connection(output, object, event);
@@ -235,12 +125,12 @@ void json_event(struct output *output, const struct event *event) {
         set_timer(object, event->socket);
         break;
     case EVENT_TRANSITION:
-        set_text(object, "from", tcp_state_name(event->from));
-        set_text(object, "to", tcp_state_name(event->to));
+        object_set_text(object, "from", tcp_state_name(event->from));
+        object_set_text(object, "to", tcp_state_name(event->to));
         set_dwell(object, event);
-        set(object, "exact", json_boolean(event->exact));
+        object_set(object, "exact", json_boolean(event->exact));
         if (event->skipped_count)
-            set(object, "skipped", skipped_array(event));
+            object_set(object, "skipped", skipped_array(event));
         set_timer(object, event->socket);
         break;
     case EVENT_STUCK:
@@ -252,87 +142,75 @@ void json_event(struct output *output, const struct event *event) {
         break;
     case EVENT_LOST:
         if (event->count)
-            set_number(object, "count", (int64_t)event->count);
-        set_text(object, "reason", event->reason);
+            object_set_number(object, "count", (int64_t)event->count);
+        object_set_text(object, "reason", event->reason);
         break;
     case EVENT_HELD:
         break;
     }
-    end(output, object);
+    object_end(output, object);
 }
 
 void json_summary(struct output *output, const struct summary *summary) {
-    json_t *object = begin("summary", summary->ended_ns), *ended = json_object(),
+    json_t *object = object_begin("summary", summary->ended_ns), *ended = json_object(),
            *longest = json_object();
 
-    set_number(object, "duration_ms", (summary->ended_ns - summary->began_ns) / NS_PER_MS);
-    set_number(object, "connections", (int64_t)summary->connections);
-    set_number(object, "transitions", (int64_t)summary->transitions);
-    set_number(object, "open", (int64_t)summary->open);
-    set_number(object, "lost", (int64_t)summary->lost);
+    object_set_number(object, "duration_ms", (summary->ended_ns - summary->began_ns) / NS_PER_MS);
+    object_set_number(object, "connections", (int64_t)summary->connections);
+    object_set_number(object, "transitions", (int64_t)summary->transitions);
+    object_set_number(object, "open", (int64_t)summary->open);
+    object_set_number(object, "lost", (int64_t)summary->lost);
     for (int cause = 0; cause < CAUSE_COUNT; cause++)
         if (summary->ended[cause])
-            set_number(ended, cause_name((enum cause)cause), (int64_t)summary->ended[cause]);
+            object_set_number(ended, cause_name((enum cause)cause), (int64_t)summary->ended[cause]);
     for (size_t state = 1; state < TCP_STATE_COUNT; state++)
         if (summary->longest[state].ns)
-            set_number(longest, tcp_state_name((enum tcp_state)state),
-                       summary->longest[state].ns / NS_PER_MS);
-    set(object, "ended", ended);
-    set(object, "longest_ms", longest);
-    end(output, object);
+            object_set_number(longest, tcp_state_name((enum tcp_state)state),
+                              summary->longest[state].ns / NS_PER_MS);
+    object_set(object, "ended", ended);
+    object_set(object, "longest_ms", longest);
+    object_end(output, object);
 }
 
 static void set_info(json_t *object, const struct socket *socket) {
     if (socket->rtt_us) { /* 0: none was measured */
-        set_number(object, "rtt_us", socket->rtt_us);
-        set_number(object, "rttvar_us", socket->rttvar_us);
+        object_set_number(object, "rtt_us", socket->rtt_us);
+        object_set_number(object, "rttvar_us", socket->rttvar_us);
     }
-    set_number(object, "rto_us", socket->rto_us);
-    set_number(object, "cwnd", socket->cwnd);
-    set_number(object, "unacked", socket->unacked);
-    set_number(object, "lost", socket->lost);
-    set_number(object, "retransmits_unanswered", socket->retransmits);
-    set_number(object, "retransmits", socket->total_retrans);
-    set_number(object, "probes_unanswered", socket->probes);
-    set_number(object, "last_data_sent_ms", socket->last_data_sent_ms);
-    set_number(object, "last_data_received_ms", socket->last_data_recv_ms);
-    set_number(object, "last_ack_received_ms", socket->last_ack_recv_ms);
+    object_set_number(object, "rto_us", socket->rto_us);
+    object_set_number(object, "cwnd", socket->cwnd);
+    object_set_number(object, "unacked", socket->unacked);
+    object_set_number(object, "lost", socket->lost);
+    object_set_number(object, "retransmits_unanswered", socket->retransmits);
+    object_set_number(object, "retransmits", socket->total_retrans);
+    object_set_number(object, "probes_unanswered", socket->probes);
+    object_set_number(object, "last_data_sent_ms", socket->last_data_sent_ms);
+    object_set_number(object, "last_data_received_ms", socket->last_data_recv_ms);
+    object_set_number(object, "last_ack_received_ms", socket->last_ack_recv_ms);
     if (socket->has & SOCKET_HAS_BYTES) {
-        set_number(object, "segments_sent", socket->segs_out);
-        set_number(object, "segments_received", socket->segs_in);
+        object_set_number(object, "segments_sent", socket->segs_out);
+        object_set_number(object, "segments_received", socket->segs_in);
     }
     if (socket->has & SOCKET_HAS_DATA_SEGS) {
-        set_number(object, "not_sent", socket->notsent);
+        object_set_number(object, "not_sent", socket->notsent);
         if (socket->min_rtt_us != UINT32_MAX) /* none was measured */
-            set_number(object, "min_rtt_us", socket->min_rtt_us);
+            object_set_number(object, "min_rtt_us", socket->min_rtt_us);
     }
     if (socket->has & SOCKET_HAS_SENT)
-        set_number(object, "bytes_sent", (int64_t)(socket->bytes_sent - socket->bytes_retrans));
+        object_set_number(object, "bytes_sent",
+                          (int64_t)(socket->bytes_sent - socket->bytes_retrans));
 }
 
 void json_list_row(struct output *output, const struct socket *socket, const struct owner *owner) {
-    json_t *object = begin("socket", clock_now());
-    const struct identity identity = {
-        .inet6 = socket->inet6,
-        .local = &socket->local,
-        .remote = &socket->remote,
-        .local_port = socket->local_port,
-        .remote_port = socket->remote_port,
-        .ifindex = socket->ifindex,
-        .inode = socket->inode,
-        .uid = socket->uid,
-        .state = socket->state,
-        .cookie = socket->cookie,
-        .owner = owner,
-    };
+    json_t *object = object_begin("socket", clock_now());
 
-    set_connection(output, object, &identity);
-    set_number(object, "recv_queue", socket->recv_queue);
-    set_number(object, "send_queue", socket->send_queue);
+    object_set_socket(output, object, socket, owner);
+    object_set_number(object, "recv_queue", socket->recv_queue);
+    object_set_number(object, "send_queue", socket->send_queue);
     set_timer(object, socket);
     if (socket->timer_count)
-        set_number(object, "timer_count", socket->timer_count);
+        object_set_number(object, "timer_count", socket->timer_count);
     if ((socket->has & SOCKET_HAS_INFO) && socket->state != TCP_STATE_LISTEN)
         set_info(object, socket);
-    end(output, object);
+    object_end(output, object);
 }

@@ -9,6 +9,7 @@
 
 void json_event(struct output *output, const struct event *event);
 void json_summary(struct output *output, const struct summary *summary);
+void json_endpoint(struct output *output, const struct endpoint_event *event);
 void json_list_row(struct output *output, const struct socket *socket, const struct owner *owner);
 
 #endif

@@ -20,6 +20,10 @@ void output_summary(struct output *output, const struct summary *summary) {
     (output->json ? json_summary : text_summary)(output, summary);
 }
 
+void output_endpoint(struct output *output, const struct endpoint_event *event) {
+    (output->json ? json_endpoint : text_endpoint)(output, event);
+}
+
 void output_list_begin(struct output *output) {
     output->lines.len = 0;
     text_list_begin(output);

@@ -6,6 +6,7 @@
 #ifndef TCPWATCH_OUTPUT_OUTPUT_H
 #define TCPWATCH_OUTPUT_OUTPUT_H
 
+#include "endpoint/event.h"
 #include "output/writer.h"
 #include "watch/summary.h"
 
@@ -45,6 +46,9 @@ struct list_row {
 void output_heading(struct output *output);
 void output_event(struct output *output, const struct event *event);
 void output_summary(struct output *output, const struct summary *summary);
+
+/* What happens at an end that tcpwatch plays itself. */
+void output_endpoint(struct output *output, const struct endpoint_event *event);
 
 /* A list, begun anew where the sockets have to be read again: every socket is prepared as it is
  * read, while the kernel walks on; when all of them are known, and so how wide the columns are,

@@ -1,7 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 #include "output/text.h"
 
+#include "units/clock.h"
+#include "units/duration.h"
+
 #include <net/if.h>
+
+void text_time(struct writer *writer, int64_t at_ns) {
+    const struct timespec wall = clock_wall(at_ns);
+    struct tm local;
+
+    localtime_r(&wall.tv_sec, &local);
+    writer_format(writer, "%02d:%02d:%02d.%03d  ", local.tm_hour, local.tm_min, local.tm_sec,
+                  (int)(wall.tv_nsec / NS_PER_MS));
+}
+
+void text_duration(struct writer *writer, int64_t ns) {
+    char text[DURATION_TEXT_SIZE];
+
+    writer_put(writer, text, duration_text(text, ns));
+}
+
+void text_count(struct writer *writer, const char *before, int64_t count, const char *one,
+                const char *many) {
+    if (count < 0)
+        return;
+    writer_text(writer, before);
+    writer_number(writer, (uint64_t)count);
+    writer_put(writer, " ", 1);
+    writer_text(writer, count == 1 ? one : many);
+}
+
+void text_begin_words(struct output *output) {
+    writer_pad(&output->writer, output->writer.len, TEXT_TIME_WIDTH);
+    if (output->color)
+        writer_text(&output->writer, TEXT_COLOR_DIM);
+}
+
+void text_end_words(struct output *output) {
+    if (output->color)
+        writer_text(&output->writer, TEXT_COLOR_OFF);
+    writer_put(&output->writer, "\n", 1);
+}
 
 void text_address(struct writer *writer, const struct address *address, bool inet6,
                   uint32_t ifindex) {

@@ -10,6 +10,7 @@
 void text_monitor_heading(struct output *output);
 void text_event(struct output *output, const struct event *event);
 void text_summary(struct output *output, const struct summary *summary);
+void text_endpoint(struct output *output, const struct endpoint_event *event);
 void text_list_begin(struct output *output);
 void text_list_prepare(struct output *output, const struct socket *socket, struct list_row *row);
 void text_list_heading(struct output *output);
@@ -25,6 +26,16 @@ void text_end(struct writer *writer, const struct address *address, bool inet6, 
 void text_owner(struct writer *writer, const struct owner *owner, uint32_t inode, uint32_t uid,
                 enum tcp_state state, bool looked_up);
 const char *text_state_color(enum tcp_state state);
+/* "14:03:21.518  ", the local time: TEXT_TIME_WIDTH bytes. */
+#define TEXT_TIME_WIDTH 14
+void text_time(struct writer *writer, int64_t at_ns);
+void text_duration(struct writer *writer, int64_t ns);
+/* ", 1 byte" and ", 2 bytes" where `before` is ", "; nothing where the count is negative. */
+void text_count(struct writer *writer, const char *before, int64_t count, const char *one,
+                const char *many);
+/* A line of words below the line of an event. */
+void text_begin_words(struct output *output);
+void text_end_words(struct output *output);
 
 #define TEXT_COLOR_OFF "\033[0m"
 #define TEXT_COLOR_DIM "\033[2m"

@@ -1,31 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "output/text.h"
 #include "tcp/meaning.h"
-#include "units/clock.h"
 #include "units/duration.h"
 
 #include <string.h>
 
 /* The columns that are no address; an address column grows with what comes. */
-#define TIME_WIDTH    14
 #define STATE_WIDTH   13
 #define STAYED_WIDTH  9
 #define ADDRESS_WIDTH 17
-
-static void put_duration(struct writer *writer, int64_t ns) {
-    char text[DURATION_TEXT_SIZE];
-
-    writer_put(writer, text, duration_text(text, ns));
-}
-
-static void put_time(struct writer *writer, int64_t at_ns) {
-    const struct timespec wall = clock_wall(at_ns);
-    struct tm local;
-
-    localtime_r(&wall.tv_sec, &local);
-    writer_format(writer, "%02d:%02d:%02d.%03d  ", local.tm_hour, local.tm_min, local.tm_sec,
-                  (int)(wall.tv_nsec / NS_PER_MS));
-}
 
 /* Writes one end; the column is from now on as wide as the widest that came. */
 static void put_end(struct output *output, const struct connection *connection, bool local) {
@@ -60,17 +43,17 @@ void text_monitor_heading(struct output *output) {
     if (!output->header)
         return;
     writer_text(writer, "TIME");
-    writer_pad(writer, from, TIME_WIDTH);
+    writer_pad(writer, from, TEXT_TIME_WIDTH);
     writer_text(writer, "LOCAL");
-    writer_pad(writer, from, TIME_WIDTH + ADDRESS_WIDTH);
+    writer_pad(writer, from, TEXT_TIME_WIDTH + ADDRESS_WIDTH);
     writer_text(writer, "REMOTE");
-    writer_pad(writer, from, TIME_WIDTH + 2 * ADDRESS_WIDTH);
+    writer_pad(writer, from, TEXT_TIME_WIDTH + 2 * ADDRESS_WIDTH);
     writer_text(writer, "FROM         TO           STAYED   OWNER\n");
 }
 
 static void begin_line(struct output *output, const struct event *event) {
     output->last_cookie = event->connection->cookie;
-    put_time(&output->writer, event->at_ns);
+    text_time(&output->writer, event->at_ns);
     put_end(output, event->connection, true);
     put_end(output, event->connection, false);
 }
@@ -84,7 +67,7 @@ static void end_line(struct output *output, const struct event *event, int64_t s
     if (stayed_ns >= 0) {
         if (at_least)
             writer_put(writer, ">", 1);
-        put_duration(writer, stayed_ns);
+        text_duration(writer, stayed_ns);
     } else {
         writer_put(writer, "-", 1);
     }
@@ -94,35 +77,23 @@ static void end_line(struct output *output, const struct event *event, int64_t s
     writer_put(writer, "\n", 1);
 }
 
-static void begin_words(struct output *output) {
-    writer_pad(&output->writer, output->writer.len, TIME_WIDTH);
-    if (output->color)
-        writer_text(&output->writer, TEXT_COLOR_DIM);
-}
-
-static void end_words(struct output *output) {
-    if (output->color)
-        writer_text(&output->writer, TEXT_COLOR_OFF);
-    writer_put(&output->writer, "\n", 1);
-}
-
 static void put_timer(struct writer *writer, const struct socket *socket) {
     switch (socket->timer) {
     case SOCKET_TIMER_TIME_WAIT:
         writer_text(writer, ", the kernel drops it in ");
-        put_duration(writer, socket->timer_ms * NS_PER_MS);
+        text_duration(writer, socket->timer_ms * NS_PER_MS);
         break;
     case SOCKET_TIMER_RETRANSMIT:
         writer_format(writer, "; retransmission %u in ", socket->timer_count + 1);
-        put_duration(writer, socket->timer_ms * NS_PER_MS);
+        text_duration(writer, socket->timer_ms * NS_PER_MS);
         break;
     case SOCKET_TIMER_KEEPALIVE:
         writer_text(writer, "; keepalive probe in ");
-        put_duration(writer, socket->timer_ms * NS_PER_MS);
+        text_duration(writer, socket->timer_ms * NS_PER_MS);
         break;
     case SOCKET_TIMER_PROBE:
         writer_text(writer, "; zero-window probe in ");
-        put_duration(writer, socket->timer_ms * NS_PER_MS);
+        text_duration(writer, socket->timer_ms * NS_PER_MS);
         break;
     default:
         break;
@@ -137,7 +108,7 @@ static void put_meaning(struct output *output, const struct event *event) {
 
     if (!meaning->waits || !event->socket)
         return;
-    begin_words(output);
+    text_begin_words(output);
     writer_text(writer, meaning->waits);
     writer_text(writer, "; ");
     if (connection->inode == 0) {
@@ -151,7 +122,7 @@ static void put_meaning(struct output *output, const struct event *event) {
         writer_text(writer, meaning->held);
     }
     put_timer(writer, event->socket);
-    end_words(output);
+    text_end_words(output);
 }
 
 static void put_skipped(struct output *output, const struct event *event) {
@@ -159,7 +130,7 @@ static void put_skipped(struct output *output, const struct event *event) {
 
     if (event->skipped_count == 0)
         return;
-    begin_words(output);
+    text_begin_words(output);
     writer_text(writer, "passed unseen: ");
     for (size_t i = 0; i < event->skipped_count; i++) {
         const char *between = i ? ", " : "";
@@ -171,17 +142,7 @@ static void put_skipped(struct output *output, const struct event *event) {
                 between = " or ";
             }
     }
-    end_words(output);
-}
-
-static void put_count(struct writer *writer, const char *before, int64_t count, const char *one,
-                      const char *many) {
-    if (count < 0)
-        return;
-    writer_text(writer, before);
-    writer_number(writer, (uint64_t)count);
-    writer_put(writer, " ", 1);
-    writer_text(writer, count == 1 ? one : many);
+    text_end_words(output);
 }
 
 static void put_cause(struct writer *writer, const struct event *event) {
@@ -221,7 +182,7 @@ static void put_closed(struct output *output, const struct event *event) {
         put_state(output, event->to, "closed");
         end_line(output, event, -1, false);
     }
-    begin_words(output);
+    text_begin_words(output);
     put_cause(writer, event);
     if (event->held && connection->owner.pid) {
         writer_text(writer, "; ");
@@ -230,26 +191,26 @@ static void put_closed(struct output *output, const struct event *event) {
     }
     if (event->lifetime_ns >= 0) {
         writer_text(writer, "; lived ");
-        put_duration(writer, event->lifetime_ns);
+        text_duration(writer, event->lifetime_ns);
     }
-    put_count(writer, "; sent ", totals->bytes_sent, "byte", "bytes");
-    put_count(writer, totals->bytes_sent >= 0 ? ", received " : "; received ",
-              totals->bytes_received, "byte", "bytes");
-    put_count(writer, "; ", totals->segs_out, "segment out", "segments out");
-    put_count(writer, ", ", totals->segs_in, "in", "in");
-    put_count(writer, ", ", totals->retransmits > 0 ? totals->retransmits : -1, "retransmission",
-              "retransmissions");
-    end_words(output);
+    text_count(writer, "; sent ", totals->bytes_sent, "byte", "bytes");
+    text_count(writer, totals->bytes_sent >= 0 ? ", received " : "; received ",
+               totals->bytes_received, "byte", "bytes");
+    text_count(writer, "; ", totals->segs_out, "segment out", "segments out");
+    text_count(writer, ", ", totals->segs_in, "in", "in");
+    text_count(writer, ", ", totals->retransmits > 0 ? totals->retransmits : -1, "retransmission",
+               "retransmissions");
+    text_end_words(output);
 }
 
 static void put_lost(struct output *output, const struct event *event) {
     struct writer *writer = &output->writer;
 
-    put_time(writer, event->at_ns);
+    text_time(writer, event->at_ns);
     writer_text(writer, "lost: ");
     if (event->count)
-        put_count(writer, "", (int64_t)event->count,
-                  "connection ended unseen: ", "connections ended unseen: ");
+        text_count(writer, "", (int64_t)event->count,
+                   "connection ended unseen: ", "connections ended unseen: ");
     writer_text(writer, event->reason);
     writer_put(writer, "\n", 1);
 }
@@ -328,16 +289,16 @@ void text_summary(struct output *output, const struct summary *summary) {
     size_t from;
 
     writer_text(writer, "-- ");
-    put_duration(writer, summary->ended_ns - summary->began_ns);
-    put_count(writer, " watched: ", (int64_t)summary->connections, "connection seen",
-              "connections seen");
-    put_count(writer, ", ", (int64_t)summary->transitions, "transition", "transitions");
-    put_count(writer, ", ", (int64_t)summary->open, "still open\n", "still open\n");
+    text_duration(writer, summary->ended_ns - summary->began_ns);
+    text_count(writer, " watched: ", (int64_t)summary->connections, "connection seen",
+               "connections seen");
+    text_count(writer, ", ", (int64_t)summary->transitions, "transition", "transitions");
+    text_count(writer, ", ", (int64_t)summary->open, "still open\n", "still open\n");
     writer_text(writer, "ended:         ");
     put_ended(writer, summary);
     if (summary->lost)
-        put_count(writer, "lost:          ", (int64_t)summary->lost, "connection ended unseen\n",
-                  "connections ended unseen\n");
+        text_count(writer, "lost:          ", (int64_t)summary->lost, "connection ended unseen\n",
+                   "connections ended unseen\n");
     for (size_t state = 1; state < TCP_STATE_COUNT; state++) {
         const struct stay *stay = &summary->longest[state];
 
@@ -351,7 +312,7 @@ void text_summary(struct output *output, const struct summary *summary) {
         from = writer->len;
         if (stay->at_least)
             writer_put(writer, ">", 1);
-        put_duration(writer, stay->ns);
+        text_duration(writer, stay->ns);
         writer_pad(writer, from, STAYED_WIDTH);
         text_end(writer, &stay->local, stay->inet6, stay->local_port, stay->ifindex);
         writer_put(writer, "  ", 2);

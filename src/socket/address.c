@@ -31,6 +31,13 @@ bool address_is_unspecified(const struct address *address) {
     return (w[0] | w[1] | w[3]) == 0 && (w[2] == 0 || w[2] == htonl(0xffff));
 }
 
+bool address_is_loopback(const struct address *address) {
+    static const struct address inet6_loopback = {.bytes = {[15] = 1}};
+
+    return address_is_ipv4(address) ? address->bytes[12] == 127
+                                    : memcmp(address, &inet6_loopback, sizeof(*address)) == 0;
+}
+
 bool address_is_link_local(const struct address *address) {
     return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
 }

@@ -26,6 +26,8 @@ struct address address_from_ipv4(const void *four_bytes);
 struct address address_from_ipv6(const void *sixteen_bytes);
 bool address_is_ipv4(const struct address *address);
 bool address_is_unspecified(const struct address *address);
+/* 127.0.0.0/8 and ::1 */
+bool address_is_loopback(const struct address *address);
 /* fe80::/10: means nothing without its device. */
 bool address_is_link_local(const struct address *address);
 

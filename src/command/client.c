@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tcpwatch client: the line client that notices at once when the peer goes away.
+ */
+#include "endpoint/client.h"
+#include "command/command.h"
+#include "command/display.h"
+#include "command/liveness.h"
+#include "command/usage.h"
+#include "endpoint/sockaddr.h"
+#include "netns/netns.h"
+#include "process/privileges.h"
+#include "units/duration.h"
+
+#include <err.h>
+#include <errno.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define HOST_DEFAULT "127.0.0.1"
+#define PORT_DEFAULT 9998
+
+/* Exit statuses of its own. */
+enum {
+    STATUS_PEER_CLOSED = 10,
+    STATUS_RESET = 11,
+    STATUS_TIMED_OUT = 12,
+    STATUS_UNREACHABLE = 13,
+    STATUS_REFUSED = 14,
+};
+
+struct options {
+    struct display display;
+    struct client_settings settings;
+    const char *bind; /* as it was given */
+    int arguments;
+};
+
+enum {
+    KEY_CONNECT_TIMEOUT = 0x600,
+    KEY_READ_TIMEOUT,
+    KEY_ICMP_ERRORS,
+    KEY_ON_EOF,
+    KEY_BLOCKING,
+    KEY_SEND,
+    KEY_EVERY,
+    KEY_COUNT,
+};
+
+static const struct argp_option argp_options[] = {
+    {NULL, 0, NULL, 0, "Where it connects:", 1},
+    {"bind", 'b', "ADDR", 0, "From this address of this host", 1},
+    {NULL, '4', NULL, 0, "To an IPv4 address of the host only", 1},
+    {NULL, '6', NULL, 0, "To an IPv6 address of the host only", 1},
+    {"connect-timeout", KEY_CONNECT_TIMEOUT, "DURATION", 0,
+     "Give up an address that has not answered by then", 1},
+    {NULL, 0, NULL, 0, "What it sends (default: what it reads):", 2},
+    {"send", KEY_SEND, "TEXT", 0, "Send this line, read nothing", 2},
+    {"every", KEY_EVERY, "DURATION", 0, "Again and again, so long apart", 2},
+    {"count", KEY_COUNT, "N", 0, "So many times (default 1; with --every: without end)", 2},
+    {NULL, 0, NULL, 0, "What ends it:", 3},
+    {"read-timeout", KEY_READ_TIMEOUT, "DURATION", 0, "No answer so long after a line was sent", 3},
+    {"icmp-errors", KEY_ICMP_ERRORS, NULL, 0, "A router's \"unreachable\", at once (IP_RECVERR)",
+     3},
+    {"on-eof", KEY_ON_EOF, "exit|stay", 0,
+     "The peer's FIN (default exit); stay: go on sending after it", 3},
+    {"blocking", KEY_BLOCKING, NULL, 0,
+     "See nothing of the connection while the terminal is read, as naive clients do", 3},
+    {0},
+};
+
+static void parse_on_eof(const struct argp_state *state, const char *value,
+                         struct client_settings *settings) {
+    if (strcmp(value, "exit") != 0 && strcmp(value, "stay") != 0)
+        usage_refuse(state, "--on-eof", value, "is unknown", "exit, stay");
+    settings->stay = strcmp(value, "stay") == 0;
+}
+
+static void take_argument(const struct argp_state *state, char *value, struct options *options) {
+    if (options->arguments == 0 && *value == '\0')
+        usage_refuse(state, "HOST", value, "is no host", "a name or an address");
+    if (options->arguments == 0)
+        options->settings.host = value;
+    else if (options->arguments == 1)
+        options->settings.port = usage_port(state, "PORT", value);
+    else
+        usage_refuse(state, "argument", value, "is one too many", "[HOST [PORT]]");
+    options->arguments++;
+}
+
+/* What makes no sense without another option. */
+static void check(const struct argp_state *state, struct client_settings *settings) {
+    if (settings->every_ns && !settings->text)
+        usage_refuse(state, "--every", "", "needs --send", "with --send=TEXT");
+    if (settings->count && !settings->text)
+        usage_refuse(state, "--count", "", "needs --send", "with --send=TEXT");
+    if (settings->text && !settings->every_ns && !settings->count)
+        settings->count = 1;
+}
+
+static error_t parse(int key, char *value, struct argp_state *state) {
+    struct options *options = state->input;
+    struct client_settings *settings = &options->settings;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        usage_quiet(state);
+        state->child_inputs[0] = &settings->liveness;
+        state->child_inputs[1] = &options->display;
+        return 0;
+    case 'b':
+        options->bind = value;
+        if (!sockaddr_parse(value, &settings->address))
+            usage_refuse(state, "--bind", value, "is no address",
+                         "an IPv4 or IPv6 address of this host, a link-local one with %DEVICE");
+        return 0;
+    case '4':
+    case '6':
+        usage_family(state, key, &settings->family);
+        return 0;
+    case KEY_CONNECT_TIMEOUT:
+        settings->connect_timeout_ns =
+            usage_duration(state, "--connect-timeout", value, NS_PER_MS, "at least 1ms");
+        return 0;
+    case KEY_READ_TIMEOUT:
+        settings->read_timeout_ns =
+            usage_duration(state, "--read-timeout", value, NS_PER_MS, "at least 1ms");
+        return 0;
+    case KEY_ICMP_ERRORS:
+        settings->icmp_errors = true;
+        return 0;
+    case KEY_ON_EOF:
+        parse_on_eof(state, value, settings);
+        return 0;
+    case KEY_BLOCKING:
+        settings->blocking = true;
+        return 0;
+    case KEY_SEND:
+        settings->text = value;
+        return 0;
+    case KEY_EVERY:
+        settings->every_ns = usage_duration(state, "--every", value, NS_PER_MS, "at least 1ms");
+        return 0;
+    case KEY_COUNT:
+        settings->count = usage_number(state, "--count", value, "is no number of lines");
+        return 0;
+    case ARGP_KEY_ARG:
+        take_argument(state, value, options);
+        return 0;
+    case ARGP_KEY_END:
+        check(state, settings);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* The events go to stderr: stdout has the echo, and nothing else. */
+static bool on_event(void *into, const struct endpoint_event *event) {
+    struct output *output = into;
+
+    output_endpoint(output, event);
+    return output_flush(output) == 0 || errno == EINTR;
+}
+
+static int status_of(const struct options *options, const struct client_outcome *outcome) {
+    static const int statuses[TCP_ENDING_COUNT] = {
+        [TCP_ENDING_UNKNOWN] = STATUS_FAILED,
+        [TCP_ENDING_LOCAL_CLOSE] = STATUS_DONE,
+        [TCP_ENDING_PEER_CLOSE] = STATUS_PEER_CLOSED,
+        [TCP_ENDING_RESET] = STATUS_RESET,
+        [TCP_ENDING_TIMED_OUT] = STATUS_TIMED_OUT,
+        [TCP_ENDING_HOST_UNREACHABLE] = STATUS_UNREACHABLE,
+        [TCP_ENDING_NETWORK_UNREACHABLE] = STATUS_UNREACHABLE,
+        [TCP_ENDING_REFUSED] = STATUS_REFUSED,
+    };
+
+    switch (outcome->result) {
+    case CLIENT_ENDED:
+        return statuses[outcome->ending];
+    case CLIENT_READER_GONE:
+        return STATUS_DONE;
+    case CLIENT_NO_NAME:
+        warnx("HOST: '%s' is not known: %s", options->settings.host, gai_strerror(outcome->error));
+        return STATUS_FAILED;
+    case CLIENT_FAILED:
+        errno = outcome->error;
+        if (errno == EADDRNOTAVAIL && options->bind)
+            warnx("--bind: '%s' is no address of this host", options->bind);
+        else
+            warn("%s", outcome->call);
+        return STATUS_FAILED;
+    }
+    return STATUS_FAILED;
+}
+
+static void block_signals(void) {
+    sigset_t signals;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+}
+
+static int run(struct options *options) {
+    struct output output = display_output(&options->display, STDERR_FILENO);
+    struct client_outcome outcome;
+
+    output.netns = netns_inode();
+    options->settings.emit = on_event;
+    options->settings.into = &output;
+    privileges_drop(false);
+    block_signals();
+    outcome = client_run(&options->settings);
+    output_free(&output);
+    return status_of(options, &outcome);
+}
+
+int command_client(int argc, char **argv) {
+    static const struct argp_child children[] = {
+        {&liveness_argp, 0, NULL, 0},
+        {&display_argp, 0, NULL, 0},
+        {0},
+    };
+    static const struct argp argp = {
+        .options = argp_options,
+        .parser = parse,
+        .args_doc = "[HOST [PORT]]",
+        .children = children,
+        .doc = "Send the lines that are read to HOST (default 127.0.0.1, port 9998), print what "
+               "comes back, and say at once what happens to the connection.",
+    };
+    struct options options = {
+        .settings = {.host = HOST_DEFAULT,
+                     .port = PORT_DEFAULT,
+                     .in = STDIN_FILENO,
+                     .out = STDOUT_FILENO},
+    };
+
+    usage_parse(&argp, argc, argv, &options);
+    return run(&options);
+}

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT */
+#include "endpoint/client.h"
+
+#include "endpoint/connect.h"
+#include "endpoint/liveness.h"
+#include "endpoint/sockaddr.h"
+#include "units/clock.h"
+#include "units/duration.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define BUFFER_SIZE (128 * 1024)
+
+/* A pipe or a terminal that poll() calls writable takes so much without blocking (PIPE_BUF). */
+#define WRITE_SIZE 4096
+
+struct buffer {
+    size_t at, len; /* what is left: data[at], data[at + 1] ... data[len - 1] */
+    char data[BUFFER_SIZE];
+};
+
+struct client {
+    const struct client_settings *settings;
+    int fd, signals;
+    bool out_is_pipe;
+    struct buffer up, down; /* to the peer, and from it */
+    struct socket socket;
+    int64_t now_ns, connected_ns;
+    int64_t sent, received;
+    int64_t sent_ns;      /* the last byte; 0: none was */
+    int64_t answer_by_ns; /* --read-timeout; 0: no answer is awaited */
+    int64_t next_text_ns; /* --send */
+    uint64_t texts_sent;
+    int64_t fin_ns;   /* when the FIN came that lay unseen; 0: it did not */
+    bool input_ended; /* nothing more is to be sent */
+    bool shut;        /* so the FIN was sent */
+    bool peer_closed; /* its FIN was seen, and this side stays */
+    bool peer_reset;  /* so was its RST, then */
+    bool hung;        /* the socket has failed, and what came before is still to be printed */
+    bool over;
+    struct client_outcome outcome;
+    const char *detail; /* of the end */
+};
+
+static bool is_empty(const struct buffer *buffer) {
+    return buffer->at == buffer->len;
+}
+
+/* Takes off what was written. */
+static void consume(struct buffer *buffer, size_t len) {
+    buffer->at += len;
+    if (is_empty(buffer))
+        buffer->at = buffer->len = 0;
+}
+
+/* The end: of the connection, or of something without which it cannot go on. */
+
+static void end(struct client *client, enum tcp_ending ending, int error, const char *call) {
+    client->over = true;
+    client->outcome = (struct client_outcome){CLIENT_ENDED, ending, error, call};
+}
+
+static void fail(struct client *client, const char *call) {
+    client->over = true;
+    client->outcome = (struct client_outcome){CLIENT_FAILED, TCP_ENDING_UNKNOWN, errno, call};
+}
+
+static void emit(struct client *client, struct endpoint_event *event) {
+    const struct client_settings *settings = client->settings;
+
+    event->at_ns = client->now_ns;
+    event->socket = &client->socket;
+    if (settings->emit(settings->into, event))
+        return;
+    client->over = true;
+    client->outcome.result = CLIENT_READER_GONE;
+}
+
+static void emit_connected(struct client *client) {
+    struct tcp_liveness liveness;
+    struct tcp_limits limits;
+    struct endpoint_event event = {
+        .kind = ENDPOINT_CONNECTED, .liveness = &liveness, .limits = &limits};
+
+    sockaddr_describe(client->fd, &client->socket);
+    event.rto_ns = client->socket.rto_us * NS_PER_US;
+    liveness_get(client->fd, &liveness);
+    limits_get(&limits);
+    emit(client, &event);
+}
+
+/* closed, or staying where it goes on all the same. */
+static void emit_ending(struct client *client, enum endpoint_event_kind kind, enum tcp_ending cause,
+                        int error, const char *call) {
+    struct endpoint_event event = {
+        .kind = kind,
+        .cause = cause,
+        .error = error,
+        .syscall = call,
+        .detail = client->detail,
+        .after_ns = client->now_ns - client->connected_ns,
+        .noticed_ns = client->sent_ns ? client->now_ns - client->sent_ns : -1,
+        .fin_unseen_ns = client->fin_ns ? client->now_ns - client->fin_ns : -1,
+        .sent = client->sent,
+        .received = client->received,
+    };
+    char router[ROUTER_TEXT_SIZE];
+
+    if (error && connect_router(client->fd, router))
+        event.router = router;
+    sockaddr_describe(client->fd, &client->socket);
+    emit(client, &event);
+}
+
+/* Sending. */
+
+static void send_up(struct client *client) {
+    struct buffer *up = &client->up;
+    const ssize_t len =
+        send(client->fd, up->data + up->at, up->len - up->at, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    if (len < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (len < 0) {
+        end(client, tcp_ending_of_errno(errno), errno, "write");
+        return;
+    }
+    consume(up, (size_t)len);
+    client->sent += len;
+    client->sent_ns = client->now_ns;
+    if (client->settings->read_timeout_ns && client->answer_by_ns == 0)
+        client->answer_by_ns = client->now_ns + client->settings->read_timeout_ns;
+}
+
+/* Where nothing more is to be sent, the peer is told so: its end of input is this side's FIN. */
+static void shut_if_done(struct client *client) {
+    if (!client->input_ended || client->shut || !is_empty(&client->up) || client->over)
+        return;
+    client->shut = true;
+    shutdown(client->fd, SHUT_WR);
+    if (client->peer_reset)
+        end(client, TCP_ENDING_RESET, EPIPE, "write");
+    else if (client->peer_closed)
+        end(client, TCP_ENDING_PEER_CLOSE, 0, "read");
+}
+
+/* The naive client has not looked at the socket: what does the kernel know by now? Nothing comes
+ * from the peer after its FIN but answers to what this side sends, so the last acknowledgement is
+ * the FIN's. */
+static void look_for_fin(struct client *client) {
+    struct socket socket = {0};
+
+    if (client->fin_ns || client->peer_closed)
+        return;
+    sockaddr_describe(client->fd, &socket);
+    if (socket.state == TCP_STATE_CLOSE_WAIT)
+        client->fin_ns = client->now_ns - socket.last_ack_recv_ms * NS_PER_MS;
+}
+
+static void read_input(struct client *client) {
+    struct buffer *up = &client->up;
+    const ssize_t len = read(client->settings->in, up->data, sizeof(up->data));
+
+    if (len < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (len < 0) {
+        fail(client, "read (standard input)");
+        return;
+    }
+    if (client->settings->blocking)
+        look_for_fin(client);
+    up->len = (size_t)len;
+    client->input_ended = len == 0;
+    if (len > 0)
+        send_up(client);
+}
+
+static void send_text(struct client *client) {
+    const struct client_settings *settings = client->settings;
+    struct buffer *up = &client->up;
+    const size_t len = strnlen(settings->text, sizeof(up->data) - 1);
+
+    if (settings->blocking)
+        look_for_fin(client);
+    memcpy(up->data, settings->text, len);
+    up->data[len] = '\n';
+    up->len = len + 1;
+    client->next_text_ns = client->now_ns + settings->every_ns;
+    client->texts_sent++;
+    client->input_ended = settings->count && client->texts_sent >= settings->count;
+    send_up(client);
+}
+
+/* Receiving. */
+
+static void on_peer_closed(struct client *client) {
+    if (client->shut) {
+        end(client, TCP_ENDING_LOCAL_CLOSE, 0, "read");
+    } else if (client->settings->stay) {
+        client->peer_closed = true;
+        client->answer_by_ns = 0;
+        emit_ending(client, ENDPOINT_STAYING, TCP_ENDING_PEER_CLOSE, 0, "read");
+    } else {
+        end(client, TCP_ENDING_PEER_CLOSE, 0, "read");
+    }
+}
+
+static void receive(struct client *client) {
+    struct buffer *down = &client->down;
+    const ssize_t len = recv(client->fd, down->data, sizeof(down->data), MSG_DONTWAIT);
+
+    if (len < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (len < 0) {
+        end(client, tcp_ending_of_errno(errno), errno, "read");
+        return;
+    }
+    if (len == 0) {
+        on_peer_closed(client);
+        return;
+    }
+    down->len = (size_t)len;
+    client->received += len;
+    if (client->answer_by_ns)
+        client->answer_by_ns = client->received < client->sent
+                                   ? client->now_ns + client->settings->read_timeout_ns
+                                   : 0;
+}
+
+/* After its FIN, a RST of the peer is the answer to what this side went on to send. read() would
+ * return 0 for ever (SOCK_DONE, tcp_recvmsg_locked(), net/ipv4/tcp.c), the next write() EPIPE. */
+static void on_late_reset(struct client *client) {
+    int error = 0;
+    socklen_t len = sizeof(error);
+
+    getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    client->peer_reset = true;
+    emit_ending(client, ENDPOINT_STAYING, TCP_ENDING_RESET, error, "poll");
+}
+
+static void on_socket(struct client *client, short events) {
+    const bool failed = events & (POLLERR | POLLHUP);
+
+    if (client->peer_closed && failed) {
+        on_late_reset(client);
+        return;
+    }
+    if (!is_empty(&client->up) && (events & POLLOUT) && !failed)
+        send_up(client);
+    if (client->over || client->peer_closed)
+        return;
+    if (is_empty(&client->down) && (failed || (events & POLLIN)))
+        receive(client);
+    else if (failed)
+        client->hung = true;
+}
+
+/* Printing. */
+
+/* Writes what the output takes without blocking. Returns as write(). */
+static ssize_t write_some(const struct client *client, const char *data, size_t len) {
+    struct iovec vector = {.iov_base = (char *)data, .iov_len = len};
+    ssize_t written;
+
+    if (client->out_is_pipe) { /* Linux 6.4; man 2 pwritev2 */
+        written = pwritev2(client->settings->out, &vector, 1, -1, RWF_NOWAIT);
+        if (written >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != ESPIPE))
+            return written;
+    }
+    return write(client->settings->out, data, len < WRITE_SIZE ? len : WRITE_SIZE);
+}
+
+static void print(struct client *client) {
+    struct buffer *down = &client->down;
+    const ssize_t len = write_some(client, down->data + down->at, down->len - down->at);
+
+    if (len < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (len >= 0) {
+        consume(down, (size_t)len);
+        return;
+    }
+    if (errno == EPIPE)
+        client->outcome = (struct client_outcome){.result = CLIENT_READER_GONE};
+    else
+        fail(client, "write (standard output)");
+    client->over = true;
+}
+
+/* What came before the end is printed after it, too. */
+static void print_rest(struct client *client) {
+    while (client->outcome.result == CLIENT_ENDED && !is_empty(&client->down)) {
+        struct pollfd out = {.fd = client->settings->out, .events = POLLOUT};
+
+        if (poll(&out, 1, -1) > 0)
+            print(client);
+    }
+}
+
+/* Waiting. */
+
+enum { INPUT, SOCKET, OUTPUT, SIGNALS, DESCRIPTORS };
+
+/* Whether the naive client now waits for the answer; else it waits for the terminal alone. */
+static bool awaits_answer(const struct client *client) {
+    return !client->peer_closed &&
+           (client->shut || !is_empty(&client->up) || client->received < client->sent);
+}
+
+static void choose(const struct client *client, struct pollfd fds[DESCRIPTORS]) {
+    const struct client_settings *settings = client->settings;
+    const bool blocking = settings->blocking, answering = awaits_answer(client);
+    const bool input = !client->input_ended && is_empty(&client->up) && !(blocking && answering);
+    const bool blind = client->hung || client->peer_reset || (blocking && !answering);
+
+    memset(fds, 0, DESCRIPTORS * sizeof(*fds));
+    fds[INPUT] =
+        (struct pollfd){.fd = input && !settings->text ? settings->in : -1, .events = POLLIN};
+    fds[SOCKET] = (struct pollfd){.fd = blind ? -1 : client->fd};
+    if (is_empty(&client->down) && !client->peer_closed)
+        fds[SOCKET].events |= POLLIN;
+    if (!is_empty(&client->up))
+        fds[SOCKET].events |= POLLOUT;
+    fds[OUTPUT] =
+        (struct pollfd){.fd = is_empty(&client->down) ? -1 : settings->out, .events = POLLOUT};
+    fds[SIGNALS] = (struct pollfd){.fd = client->signals, .events = POLLIN};
+}
+
+/* Whether the next text may be sent, now or later. */
+static bool has_text(const struct client *client) {
+    return client->settings->text && !client->input_ended && is_empty(&client->up) &&
+           !(client->settings->blocking && awaits_answer(client));
+}
+
+static int64_t next_due_ns(const struct client *client) {
+    const int64_t text_ns = has_text(client) ? client->next_text_ns : INT64_MAX;
+
+    return client->answer_by_ns && client->answer_by_ns < text_ns ? client->answer_by_ns : text_ns;
+}
+
+static int wait_for(struct client *client, struct pollfd fds[DESCRIPTORS]) {
+    const int64_t due_ns = next_due_ns(client);
+    const int64_t left_ns = due_ns == INT64_MAX ? 0 : due_ns - clock_now();
+    const struct timespec left = {left_ns > 0 ? left_ns / NS_PER_S : 0,
+                                  left_ns > 0 ? left_ns % NS_PER_S : 0};
+    const int ready = ppoll(fds, DESCRIPTORS, due_ns == INT64_MAX ? NULL : &left, NULL);
+
+    client->now_ns = clock_now();
+    return ready;
+}
+
+static void on_time(struct client *client) {
+    if (client->answer_by_ns && client->now_ns >= client->answer_by_ns) {
+        client->detail = "--read-timeout";
+        end(client, TCP_ENDING_TIMED_OUT, 0, "read");
+    } else if (has_text(client) && client->now_ns >= client->next_text_ns) {
+        send_text(client);
+    }
+}
+
+static void step(struct client *client) {
+    struct pollfd fds[DESCRIPTORS];
+
+    choose(client, fds);
+    if (wait_for(client, fds) < 0) {
+        if (errno != EINTR)
+            fail(client, "poll");
+        return;
+    }
+    if (fds[SIGNALS].revents) {
+        if (client->settings->blocking)
+            look_for_fin(client);
+        end(client, TCP_ENDING_LOCAL_CLOSE, 0, NULL);
+        return;
+    }
+    if (fds[OUTPUT].revents)
+        print(client);
+    if (client->hung && is_empty(&client->down))
+        client->hung = false;
+    if (fds[SOCKET].revents && !client->over)
+        on_socket(client, fds[SOCKET].revents);
+    if (fds[INPUT].revents && !client->over)
+        read_input(client);
+    if (!client->over)
+        on_time(client);
+    shut_if_done(client);
+}
+
+static void run(struct client *client) {
+    struct stat out;
+
+    client->out_is_pipe = fstat(client->settings->out, &out) == 0 && S_ISFIFO(out.st_mode);
+    client->now_ns = client->connected_ns = client->next_text_ns = clock_now();
+    emit_connected(client);
+    while (!client->over)
+        step(client);
+    print_rest(client);
+    client->now_ns = clock_now();
+    if (client->outcome.result == CLIENT_ENDED)
+        emit_ending(client, ENDPOINT_CLOSED, client->outcome.ending, client->outcome.error,
+                    client->outcome.call);
+}
+
+static int open_signals(void) {
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    return signalfd(-1, &signals, SFD_CLOEXEC);
+}
+
+struct client_outcome client_run(const struct client_settings *settings) {
+    struct client_outcome outcome = {CLIENT_FAILED, TCP_ENDING_UNKNOWN, ENOMEM, "malloc"};
+    struct client *client = calloc(1, sizeof(*client));
+
+    if (!client)
+        return outcome;
+    client->settings = settings;
+    client->signals = open_signals();
+    client->fd = connect_to(settings, client->signals, &outcome);
+    if (client->fd >= 0) {
+        run(client);
+        outcome = client->outcome;
+        close(client->fd);
+    }
+    close(client->signals);
+    free(client);
+    return outcome;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include "output/object.h"
+
+#include "output/text.h"
+#include "units/clock.h"
+#include "units/duration.h"
+
+#include <errno.h>
+
+void object_set(json_t *object, const char *key, json_t *value) {
+    json_object_set_new_nocheck(object, key, value);
+}
+
+void object_set_text(json_t *object, const char *key, const char *text) {
+    object_set(object, key, json_string_nocheck(text));
+}
+
+void object_set_number(json_t *object, const char *key, int64_t number) {
+    object_set(object, key, json_integer(number));
+}
+
+void object_set_known(json_t *object, const char *key, int64_t number) {
+    if (number >= 0)
+        object_set_number(object, key, number);
+}
+
+json_t *object_begin(const char *event, int64_t at_ns) {
+    const struct timespec wall = clock_wall(at_ns);
+    char day[32], stamp[64];
+    json_t *object = json_object();
+    struct tm utc;
+
+    gmtime_r(&wall.tv_sec, &utc);
+    strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(stamp, sizeof(stamp), "%s.%06ldZ", day, wall.tv_nsec / 1000);
+    object_set_text(object, "ts", stamp);
+    object_set_text(object, "event", event);
+    return object;
+}
+
+static int dump_to_writer(const char *data, size_t len, void *writer) {
+    writer_put(writer, data, len);
+    return ((struct writer *)writer)->error ? -1 : 0;
+}
+
+void object_end(struct output *output, json_t *object) {
+    if (json_dump_callback(object, dump_to_writer, &output->writer, JSON_COMPACT) < 0 &&
+        !output->writer.error)
+        output->writer.error = ENOMEM;
+    writer_put(&output->writer, "\n", 1);
+    json_decref(object);
+}
+
+void object_set_written(json_t *object, const char *key, struct writer *written) {
+    writer_put(written, "", 1);
+    if (!written->error)
+        object_set_text(object, key, written->data);
+    writer_free(written);
+}
+
+json_t *object_of_end(const struct address *address, bool inet6, uint16_t port, uint32_t ifindex) {
+    struct writer text = {0};
+    json_t *object = json_object();
+
+    text_address(&text, address, inet6, ifindex);
+    object_set_written(object, "address", &text);
+    object_set_number(object, "port", port);
+    return object;
+}
+
+static void set_owner(json_t *object, const struct owner *owner) {
+    struct writer name = {0};
+
+    if (owner->pid == 0)
+        return;
+    object_set_number(object, "pid", owner->pid);
+    writer_name(&name, owner->name);
+    object_set_written(object, "process", &name);
+}
+
+void object_set_connection(const struct output *output, json_t *object,
+                           const struct identity *identity) {
+    char cookie[24];
+
+    object_set_text(object, "family", identity->inet6 ? "inet6" : "inet");
+    object_set(
+        object, "local",
+        object_of_end(identity->local, identity->inet6, identity->local_port, identity->ifindex));
+    object_set(
+        object, "remote",
+        object_of_end(identity->remote, identity->inet6, identity->remote_port, identity->ifindex));
+    object_set_text(object, "state", tcp_state_name(identity->state));
+    snprintf(cookie, sizeof(cookie), "%llu", (unsigned long long)identity->cookie);
+    object_set_text(object, "cookie", cookie);
+    /* A socket that no process holds has neither inode nor user. */
+    if (identity->inode) {
+        object_set_number(object, "inode", identity->inode);
+        object_set_number(object, "uid", identity->uid);
+    }
+    if (output->netns)
+        object_set_number(object, "netns", (int64_t)output->netns);
+    set_owner(object, identity->owner);
+}
+
+void object_set_socket(const struct output *output, json_t *object, const struct socket *socket,
+                       const struct owner *owner) {
+    const struct identity identity = {
+        .inet6 = socket->inet6,
+        .local = &socket->local,
+        .remote = &socket->remote,
+        .local_port = socket->local_port,
+        .remote_port = socket->remote_port,
+        .ifindex = socket->ifindex,
+        .inode = socket->inode,
+        .uid = socket->uid,
+        .state = socket->state,
+        .cookie = socket->cookie,
+        .owner = owner,
+    };
+
+    object_set_connection(output, object, &identity);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * When TCP notices that the peer has vanished: the arithmetic of retransmission, keepalive and user
+ * timeout as Linux does it. Pure.
+ */
+#ifndef TCPWATCH_TCP_TIMEOUT_H
+#define TCPWATCH_TCP_TIMEOUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a network namespace has set (net.ipv4.*, Documentation/networking/ip-sysctl.rst). */
+struct tcp_limits {
+    int retries2;            /* tcp_retries2 */
+    int syn_retries;         /* tcp_syn_retries */
+    int syn_linear_timeouts; /* tcp_syn_linear_timeouts; 0 also where the kernel has none */
+    int64_t rto_min_ns;      /* tcp_rto_min_us */
+    int64_t rto_max_ns;      /* tcp_rto_max_ms */
+};
+
+/* The options of a socket that decide it (man 7 tcp). 0: the namespace's own is in force. */
+struct tcp_liveness {
+    bool keepalive;          /* SO_KEEPALIVE */
+    int idle_s;              /* TCP_KEEPIDLE */
+    int interval_s;          /* TCP_KEEPINTVL */
+    int count;               /* TCP_KEEPCNT */
+    int64_t user_timeout_ms; /* TCP_USER_TIMEOUT; 0: none */
+};
+
+/* The bounds of these options (MAX_TCP_KEEPIDLE and the others, include/net/tcp.h). */
+#define TCP_KEEPIDLE_MAX     32767
+#define TCP_KEEPINTVL_MAX    32767
+#define TCP_KEEPCNT_MAX      127
+#define TCP_USER_TIMEOUT_MAX INT32_MAX
+
+/* What the kernel has without any setting: of a kernel that lacks one. */
+extern const struct tcp_limits tcp_limits_default;
+
+/* Nanoseconds from the last segment of an idle connection until a vanished peer is noticed. All
+ * options have to be in force. Returns -1 for never. */
+int64_t tcp_timeout_idle(const struct tcp_liveness *liveness);
+
+/* Nanoseconds from the first segment that is not acknowledged until the connection is given up.
+ * rto_ns: the connection's retransmission timeout as it was sent; 0: the least that it may be. */
+int64_t tcp_timeout_sending(const struct tcp_limits *limits, const struct tcp_liveness *liveness,
+                            int64_t rto_ns);
+
+/* Nanoseconds from the first SYN until connect() gives up. */
+int64_t tcp_timeout_connecting(const struct tcp_limits *limits,
+                               const struct tcp_liveness *liveness);
+
+#endif
