@@ -29,7 +29,7 @@ _tcpwatch() {
     list=${cur%"$item"}
 
     if ((COMP_CWORD == 1)); then
-        COMPREPLY=($(compgen -W "monitor list $options" -- "$cur"))
+        COMPREPLY=($(compgen -W "monitor list server client $options" -- "$cur"))
         return
     fi
     case $prev in
@@ -48,6 +48,15 @@ _tcpwatch() {
         --source)
             COMPREPLY=($(compgen -W 'auto poll trace' -- "$cur"))
             return ;;
+        --model)
+            COMPREPLY=($(compgen -W 'event fork' -- "$cur"))
+            return ;;
+        --on-eof)
+            COMPREPLY=($(compgen -W 'exit stay' -- "$cur"))
+            return ;;
+        --bind | -b)
+            [[ $command == server ]] && COMPREPLY=($(compgen -W 'any' -- "$cur"))
+            return ;;
         --color)
             COMPREPLY=($(compgen -W 'auto always never' -- "$cur"))
             return ;;
@@ -62,17 +71,32 @@ _tcpwatch() {
         --process)
             _tcpwatch_names "$cur" < <(cat /proc/[0-9]*/comm 2>/dev/null | sort -u)
             return ;;
-        -[acdi] | --address | --count | --duration | --interval | --stuck)
+        -[acdi] | --address | --count | --duration | --interval | --stuck | --keepalive | \
+            --user-timeout | --close-after | --idle-timeout | --max-connections | \
+            --connect-timeout | --read-timeout | --send | --every)
             return ;;
     esac
     case $command in
         monitor | list)
             options+=' -4 -6 --address= --color= --json --local-port= --netns= --no-header
                 --no-owner --port= --process= --remote-port= --state=' ;;
+        server | client)
+            options+=' -4 -6 --bind= --color= --json --keepalive= --user-timeout=' ;;
     esac
-    if [[ $command == monitor ]]; then
-        options+=' --count= --duration= --interval= --source= --stuck= --until='
-    fi
+    case $command in
+        monitor)
+            options+=' --count= --duration= --interval= --source= --stuck= --until=' ;;
+        server)
+            options+=' --close-after= --hold --idle-timeout= --max-connections= --model= --no-read
+                --port= --reset' ;;
+        client)
+            options+=' --blocking --connect-timeout= --count= --every= --icmp-errors --on-eof=
+                --read-timeout= --send='
+            if [[ $cur != -* ]]; then
+                COMPREPLY=($(compgen -A hostname -- "$cur"))
+                return
+            fi ;;
+    esac
     COMPREPLY=($(compgen -W "$options" -- "$cur"))
     [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
 }

@@ -32,9 +32,19 @@ set -l monitor -c tcpwatch -n '__fish_seen_subcommand_from monitor'
 complete -c tcpwatch -f
 complete -c tcpwatch -n __fish_use_subcommand -a monitor -d 'Print every state transition'
 complete -c tcpwatch -n __fish_use_subcommand -a list -d 'Print the connections as they stand now'
+complete -c tcpwatch -n __fish_use_subcommand -a server -d 'Echo server that ends as chosen'
+complete -c tcpwatch -n __fish_use_subcommand -a client -d 'Line client that says how it ends'
 complete -c tcpwatch -s '?' -l help -d 'List the options'
 complete -c tcpwatch -l usage -d 'List the options in short'
 complete -c tcpwatch -s V -l version -d 'Print the version'
+
+set -l look -c tcpwatch -n '__fish_seen_subcommand_from monitor list server client'
+set -l ends -c tcpwatch -n '__fish_seen_subcommand_from server client'
+set -l server -c tcpwatch -n '__fish_seen_subcommand_from server'
+set -l client -c tcpwatch -n '__fish_seen_subcommand_from client'
+
+complete $look -s j -l json -d 'One JSON object a line'
+complete $look -l color -x -a 'auto always never' -d Colours
 
 complete $both -s 4 -d 'IPv4 sockets only'
 complete $both -s 6 -d 'IPv6 sockets only'
@@ -48,8 +58,6 @@ complete $both -l process -x -a '(__fish_complete_proc; __fish_complete_pids)' \
     -d 'Sockets of this process only'
 complete $both -s N -l netns -x -a '(__tcpwatch_netns)' -d 'Look in that network namespace'
 complete $both -l no-owner -d 'Do not look up which process owns a socket'
-complete $both -s j -l json -d 'One JSON object a line'
-complete $both -l color -x -a 'auto always never' -d Colours
 complete $both -s H -l no-header -d 'No heading line'
 
 complete $monitor -s c -l count -x -d 'Stop after so many transitions'
@@ -58,3 +66,29 @@ complete $monitor -s i -l interval -x -d 'Time between two looks'
 complete $monitor -l source -x -a 'auto poll trace' -d 'Where transitions come from'
 complete $monitor -l stuck -x -d 'Say so when a connection stays so long'
 complete $monitor -l until -x -a "$states" -d 'Stop at the first transition into this state'
+
+complete $ends -s 4 -d 'IPv4 only'
+complete $ends -s 6 -d 'IPv6 only'
+complete $ends -l keepalive -x -d 'Probe an idle peer: idle, interval, count'
+complete $ends -l user-timeout -x -d 'Give up unacknowledged data'
+
+complete $server -s b -l bind -x -a any -d 'Listen on this address'
+complete $server -l close-after -x -d 'Close each so long after it was accepted'
+complete $server -l hold -d 'Never close after the FIN of the peer'
+complete $server -l idle-timeout -x -d 'Close what was silent so long'
+complete $server -l max-connections -x -d 'So many at the same time'
+complete $server -l model -x -a 'event fork' -d 'One process for all, or one for each'
+complete $server -l no-read -d 'Never read'
+complete $server -s p -l port -x -a '(__tcpwatch_ports)' -d 'Listen on this port'
+complete $server -l reset -d 'Close with RST'
+
+complete $client -a '(__fish_print_hostnames)'
+complete $client -s b -l bind -x -d 'Connect from this address'
+complete $client -l blocking -d 'See nothing of the connection while the terminal is read'
+complete $client -l connect-timeout -x -d 'Give up an address that has not answered'
+complete $client -l count -x -d 'Send the line so many times'
+complete $client -l every -x -d 'Send the line again and again'
+complete $client -l icmp-errors -d 'End at once on the error of a router'
+complete $client -l on-eof -x -a 'exit stay' -d 'What to do when the peer has closed'
+complete $client -l read-timeout -x -d 'End where no answer has come'
+complete $client -l send -x -d 'Send this line'

@@ -4,7 +4,7 @@
 #include "command/usage.h"
 
 static const struct argp_option options[] = {
-    {"no-header", 'H', NULL, 0, "No heading line", 3},
+    {"no-header", 'H', NULL, 0, "No heading line", 8},
     {0},
 };
 

@@ -17,9 +17,9 @@
 enum { KEY_COLOR = 0x200 };
 
 static const struct argp_option options[] = {
-    {NULL, 0, NULL, 0, "How it looks:", 3},
-    {"json", 'j', NULL, 0, "One JSON object a line", 3},
-    {"color", KEY_COLOR, "WHEN", 0, "auto, always or never; auto honours NO_COLOR and a pipe", 3},
+    {NULL, 0, NULL, 0, "How it looks:", 8},
+    {"json", 'j', NULL, 0, "One JSON object a line", 8},
+    {"color", KEY_COLOR, "WHEN", 0, "auto, always or never; auto honours NO_COLOR and a pipe", 8},
     {0},
 };
 

@@ -131,10 +131,10 @@ class Offers:
 
     def test_commands(self):
         self.assertEqual(self.complete("tcpwatch l"), {"list"})
-        self.assertLessEqual({"monitor", "list"}, self.complete("tcpwatch "))
+        self.assertLessEqual({"monitor", "list", "server", "client"}, self.complete("tcpwatch "))
 
     def test_options_are_those_of_help(self):
-        for command in [], ["monitor"], ["list"]:
+        for command in [], ["monitor"], ["list"], ["server"], ["client"]:
             there = self.complete(" ".join(["tcpwatch", *command, "-"]))
             options = names_of(*command)
             self.assertIn("--help", options)
@@ -174,6 +174,11 @@ class Offers:
             self.assertEqual(self.complete(f"tcpwatch monitor {option}="), values)
             self.assertEqual(self.complete(f"tcpwatch monitor {option} "), values)
         self.assertEqual(self.complete("tcpwatch list --color al"), {"always"})
+        self.assertEqual(self.complete("tcpwatch server --model "),
+                         allowed("server", "--model=x"))
+        self.assertEqual(self.complete("tcpwatch server --bind "), {"any"})
+        self.assertEqual(self.complete("tcpwatch client --on-eof="),
+                         allowed("client", "--on-eof=x"))
 
     def test_ports_by_service_name(self):
         if not os.path.exists("/etc/services"):

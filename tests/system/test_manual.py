@@ -10,7 +10,14 @@ from harness import TCPWATCH, needs
 
 ROOT = os.path.join(os.path.dirname(__file__), os.pardir, os.pardir)
 MANUAL = os.path.join(ROOT, "man", "tcpwatch.1")
-SHARED, OF_MONITOR = "OPTIONS OF BOTH COMMANDS", "OPTIONS OF MONITOR"
+# The sections that explain a command's options.
+OF_ALL = "OPTIONS OF ALL COMMANDS"
+OPTIONS = {
+    "monitor": (OF_ALL, "OPTIONS OF MONITOR AND LIST", "OPTIONS OF MONITOR"),
+    "list": (OF_ALL, "OPTIONS OF MONITOR AND LIST"),
+    "server": (OF_ALL, "OPTIONS OF SERVER AND CLIENT", "OPTIONS OF SERVER"),
+    "client": (OF_ALL, "OPTIONS OF SERVER AND CLIENT", "OPTIONS OF CLIENT"),
+}
 
 
 def run(*command):
@@ -45,7 +52,7 @@ def terms(title):
 
 def options_of(*command):
     """The options in --help as they stand there: '-p, --port=PORTS'."""
-    return set(re.findall(r"^ {2,6}(-\S+(?: --\S+)?)(?:  .*)?$",
+    return set(re.findall(r"^ {2,6}(-\S+(?: --\S+)?)(?: .*)?$",
                           run(TCPWATCH, *command, "--help").stdout, re.M))
 
 
@@ -57,13 +64,16 @@ def allowed(*command):
 class Manual(unittest.TestCase):
     def test_every_option_and_no_other(self):
         self.assertIn("-p, --port=PORTS", options_of("list"))
-        self.assertEqual(set(terms(SHARED)), options_of("list"))
-        self.assertEqual(set(terms(SHARED) + terms(OF_MONITOR)), options_of("monitor"))
-        self.assertLessEqual(options_of(), set(terms(SHARED)))
+        for command, titles in OPTIONS.items():
+            explained = [term for title in titles for term in terms(title)]
+            self.assertEqual(set(explained), options_of(command), command)
+            self.assertEqual(len(explained), len(set(explained)))
+        self.assertLessEqual(options_of(), set(terms(OF_ALL)))
 
     def test_every_command(self):
         commands = set(re.findall(r"^  (\w+) {2,}", run(TCPWATCH, "--help").stdout, re.M))
         self.assertEqual(set(terms("DESCRIPTION")), commands)
+        self.assertEqual(set(OPTIONS), commands)
 
     def test_every_state(self):
         states = set(terms("READING THE STATES"))
@@ -71,11 +81,15 @@ class Manual(unittest.TestCase):
         self.assertEqual(allowed("list", "--state=x") - {"NEW_SYN_RECV"}, states)
 
     def test_every_json_key_and_no_other(self):
-        keys = set(re.findall(r'\bset(?:_\w+)?\(\w+,\s*"(\w+)"',
-                              read(os.path.join(ROOT, "src", "output", "json.c"))))
+        keys = {key for name in ("json.c", "json_endpoint.c", "object.c")
+                for key in re.findall(r'set(?:_\w+)?\(\s*\w+,\s*"(\w+)"',
+                                      read(os.path.join(ROOT, "src", "output", name)))}
         explained = {key for term in terms("JSON") for key in term.split(", ")}
+        inner = {"address", "port", "kind", "expires_ms", "idle_s", "interval_s", "idle_ms",
+                 "sending_ms", "connecting_ms"}
         self.assertIn("dwell_ms", keys)
-        self.assertEqual(explained | {"address", "port", "kind", "expires_ms"}, keys)
+        self.assertIn("noticed_ms", keys)
+        self.assertEqual(explained | inner, keys)
 
     def test_every_list_column(self):
         columns = run(TCPWATCH, "list", "--no-owner").stdout.splitlines()[0].split()
