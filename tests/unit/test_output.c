@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "output/output.h"
 
+#include "shown.h"
 #include "unit.h"
 
 #include "units/clock.h"
@@ -55,59 +56,6 @@ static struct event event_of(enum event_kind kind, struct connection *connection
         .totals = {-1, -1, -1, -1, -1},
         .reason = "so it is",
     };
-}
-
-/* What was written so far, taken out of the buffer; to be freed by the caller. */
-static char *take_text(struct output *output) {
-    char *text;
-
-    writer_put(&output->writer, "", 1);
-    assert_int_equal(output->writer.error, 0);
-    text = output->writer.data;
-    output->writer = (struct writer){0};
-    return text;
-}
-
-/* UTF-8 in lines, and nothing else that a terminal might act on. */
-static void check_clean(const char *text) {
-    size_t len = 0;
-
-    for (size_t at = 0, end = strlen(text); at < end; at += len) {
-        const long code = utf8_decode((const unsigned char *)text + at, end - at, &len);
-
-        if (code < 0 || (utf8_is_dangerous(code) && code != '\n'))
-            fail_msg("byte %02x in \"%s\"", (unsigned char)text[at], text);
-    }
-}
-
-/* The one object of the one line that was written. */
-static json_t *take_object(struct output *output) {
-    char *text = take_text(output);
-    const char *end = strchr(text, '\n');
-    json_error_t error;
-    json_t *object;
-
-    check_clean(text);
-    assert_non_null(end);
-    assert_string_equal(end, "\n");
-    object = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-    if (!object || !json_is_object(object))
-        fail_msg("%s: %s", error.text, text);
-    free(text);
-    return object;
-}
-
-static const char *text_in(const json_t *object, const char *key) {
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "(none)";
-}
-
-static json_int_t number_in(const json_t *object, const char *key) {
-    const json_t *number = json_object_get(object, key);
-
-    assert_true(json_is_integer(number));
-    return json_integer_value(number);
 }
 
 static void check_stamp(const char *stamp) {
