@@ -36,7 +36,7 @@ enum {
 struct options {
     struct display display;
     struct client_settings settings;
-    const char *bind; /* as it was given */
+    const char *bind, *every, *count; /* as they were given */
     int arguments;
 };
 
@@ -93,11 +93,13 @@ static void take_argument(const struct argp_state *state, char *value, struct op
 }
 
 /* What makes no sense without another option. */
-static void check(const struct argp_state *state, struct client_settings *settings) {
-    if (settings->every_ns && !settings->text)
-        usage_refuse(state, "--every", "", "needs --send", "with --send=TEXT");
-    if (settings->count && !settings->text)
-        usage_refuse(state, "--count", "", "needs --send", "with --send=TEXT");
+static void check(const struct argp_state *state, struct options *options) {
+    struct client_settings *settings = &options->settings;
+
+    if (options->every && !settings->text)
+        usage_refuse(state, "--every", options->every, "needs --send", "beside --send=TEXT");
+    if (options->count && !settings->text)
+        usage_refuse(state, "--count", options->count, "needs --send", "beside --send=TEXT");
     if (settings->text && !settings->every_ns && !settings->count)
         settings->count = 1;
 }
@@ -143,16 +145,18 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         settings->text = value;
         return 0;
     case KEY_EVERY:
+        options->every = value;
         settings->every_ns = usage_duration(state, "--every", value, NS_PER_MS, "at least 1ms");
         return 0;
     case KEY_COUNT:
+        options->count = value;
         settings->count = usage_number(state, "--count", value, "is no number of lines");
         return 0;
     case ARGP_KEY_ARG:
         take_argument(state, value, options);
         return 0;
     case ARGP_KEY_END:
-        check(state, settings);
+        check(state, options);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

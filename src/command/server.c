@@ -88,7 +88,8 @@ static void check(const struct argp_state *state, const struct options *options)
         usage_refuse(state, "--hold", "--no-read", "contradicts it: who never reads sees no FIN",
                      "one of them");
     if (settings->address.ss_family != AF_UNSPEC && settings->family != AF_UNSPEC)
-        usage_refuse(state, "-4 and -6", options->bind, "is of one family", "with --bind any only");
+        usage_refuse(state, "-4 and -6", options->bind, "has a family of its own",
+                     "beside --bind any");
 }
 
 static error_t parse(int key, char *value, struct argp_state *state) {

@@ -172,7 +172,7 @@ static void read_input(struct client *client) {
     if (len < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (len < 0) {
-        fail(client, "read (standard input)");
+        fail(client, "cannot read the input");
         return;
     }
     if (client->settings->blocking)
@@ -291,7 +291,7 @@ static void print(struct client *client) {
     if (errno == EPIPE)
         client->outcome = (struct client_outcome){.result = CLIENT_READER_GONE};
     else
-        fail(client, "write (standard output)");
+        fail(client, "cannot write the output");
     client->over = true;
 }
 

@@ -179,12 +179,20 @@ static void put_staying(struct output *output, const struct endpoint_event *even
     text_end_words(output);
 }
 
-static void put_attempt(struct output *output, const struct endpoint_event *event) {
+/* The end of a connection, or of an attempt to make one. */
+static void put_end(struct output *output, const struct endpoint_event *event) {
     const struct socket *socket = event->socket;
 
-    begin_line(output, event, "");
-    text_end(&output->writer, &socket->remote, socket->inet6, socket->remote_port, socket->ifindex);
-    writer_text(&output->writer, " ");
+    if (event->pid) {
+        begin_peer_line(output, event, "");
+    } else {
+        begin_line(output, event, "");
+        if (event->sent < 0) {
+            text_end(&output->writer, &socket->remote, socket->inet6, socket->remote_port,
+                     socket->ifindex);
+            writer_text(&output->writer, " ");
+        }
+    }
     put_ending(output, event);
 }
 
@@ -234,9 +242,6 @@ void text_endpoint(struct output *output, const struct endpoint_event *event) {
     case ENDPOINT_OPTIONS:
         put_options(output, event);
         break;
-    case ENDPOINT_ATTEMPT:
-        put_attempt(output, event);
-        break;
     case ENDPOINT_CONNECTED:
         begin_line(output, event, "connected ");
         put_ends(writer, event->socket);
@@ -245,12 +250,9 @@ void text_endpoint(struct output *output, const struct endpoint_event *event) {
     case ENDPOINT_STAYING:
         put_staying(output, event);
         break;
+    case ENDPOINT_ATTEMPT:
     case ENDPOINT_CLOSED:
-        if (event->pid)
-            begin_peer_line(output, event, "");
-        else
-            begin_line(output, event, "");
-        put_ending(output, event);
+        put_end(output, event);
         break;
     case ENDPOINT_SHUTDOWN:
         put_shutdown(output, event);

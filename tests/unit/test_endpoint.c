@@ -152,7 +152,7 @@ static void what_is_unknown_is_absent(void **state) {
     assert_null(json_object_get(object, "bytes_sent"));
     assert_null(json_object_get(object, "pid"));
     json_decref(object);
-    assert_says(&event, "  failed after 8.5s\n");
+    assert_says(&event, "  127.0.0.2:40001 failed after 8.5s\n");
 }
 
 static void a_router_is_named(void **state) {
