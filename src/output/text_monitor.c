@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "output/text.h"
 #include "tcp/meaning.h"
+#include "tcp/timeout.h"
 #include "units/duration.h"
 
 #include <string.h>
@@ -88,6 +89,13 @@ static void put_timer(struct writer *writer, const struct socket *socket) {
         text_duration(writer, socket->timer_ms * NS_PER_MS);
         break;
     case SOCKET_TIMER_KEEPALIVE:
+        /* With a tcp_fin_timeout above TCP_TIMEWAIT_LEN an orphan first waits for the difference
+         * (tcp_close(), net/ipv4/tcp.c). */
+        if (socket->state == TCP_STATE_FIN_WAIT2 && socket->inode == 0) {
+            writer_text(writer, ", the kernel drops it in ");
+            text_duration(writer, socket->timer_ms * NS_PER_MS + TCP_TIMEWAIT_LEN_NS);
+            break;
+        }
         writer_text(writer, "; keepalive probe in ");
         text_duration(writer, socket->timer_ms * NS_PER_MS);
         break;
@@ -158,7 +166,11 @@ static void put_cause(struct writer *writer, const struct event *event) {
         [CAUSE_DESTROYED] = "destroyed by an administrator",
     };
 
-    if (event->cause == CAUSE_UNKNOWN && event->held)
+    if (event->cause == CAUSE_UNKNOWN && event->from == TCP_STATE_SYN_SENT)
+        writer_text(writer,
+                    "no connection came of it: refused, unreachable, timed out or given up, "
+                    "which was not seen");
+    else if (event->cause == CAUSE_UNKNOWN && event->held)
         writer_text(writer, "ended by a reset, a timeout or an administrator, which was not seen");
     else if (event->cause == CAUSE_TIMED_OUT && event->from == TCP_STATE_FIN_WAIT2)
         writer_text(writer, "timed out: the peer's FIN did not come, and the kernel dropped it");
@@ -168,6 +180,8 @@ static void put_cause(struct writer *writer, const struct event *event) {
         writer_text(writer, ", this side first");
     else if (event->closed_first == SIDE_REMOTE)
         writer_text(writer, ", the peer first");
+    else if (event->cause == CAUSE_FIN)
+        writer_text(writer, ", this side first or both at once");
 }
 
 static void put_closed(struct output *output, const struct event *event) {

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 /* A walk and all that follows from it may take one part in so many of a processor. */
@@ -66,40 +67,50 @@ int poll_source_look(struct poll_source *source, const struct socket *socket,
     return sockdiag_lookup(source->tables, socket, found);
 }
 
-/* Looks for the minisock (TIME_WAIT, or an orphaned FIN_WAIT2) at an end's addresses. */
-static const struct socket *find_minisock(struct poll_source *source, const struct socket *end,
-                                          struct socket *found) {
-    if (sockdiag_lookup(source->tables, end, found) != 1 || found->timer != SOCKET_TIMER_TIME_WAIT)
+/* Looks for the minisock (TIME_WAIT, or an orphaned FIN_WAIT2) that stands for the freed socket.
+ * The kernel makes a cookie when it is first asked for one: the minisock of a socket that no walk
+ * has met gets its own. */
+static const struct socket *find_successor(struct poll_source *source, const struct socket *last,
+                                           struct socket *found) {
+    struct socket end = *last;
+
+    end.cookie = 0;
+    if (sockdiag_lookup(source->tables, &end, found) != 1 || found->timer != SOCKET_TIMER_TIME_WAIT)
         return NULL;
     return found;
+}
+
+/* Looks for the other end of the connection on this host. */
+static const struct socket *find_peer(struct poll_source *source, const struct socket *last,
+                                      struct socket *found) {
+    const bool here = address_is_loopback(&last->remote) ||
+                      memcmp(&last->local, &last->remote, sizeof(last->local)) == 0;
+    struct socket end = *last;
+
+    end.cookie = 0;
+    end.local = last->remote;
+    end.remote = last->local;
+    end.local_port = last->remote_port;
+    end.remote_port = last->local_port;
+    /* The kernel answers with the listener where it does not find the connection itself. */
+    if (sockdiag_lookup(source->tables, &end, found) == 1 && found->remote_port)
+        return found;
+    *found = (struct socket){.state = TCP_STATE_CLOSE};
+    return here ? found : NULL;
 }
 
 static bool take_freed(void *into, const struct socket *last, int64_t at_ns) {
     struct poll_source *source = into;
     const struct observer *observer = source->observer;
-    const struct socket *successor, *peer = NULL;
-    struct socket end = *last, other_end = *last, minisock;
+    struct socket minisock, other_end;
 
     /* The filter's addresses are not in the kernel's program; a socket that was thrown away has
      * lost them, and is known by its cookie alone. */
-    if (last->remote_port == 0) {
+    if (last->remote_port == 0)
         observer->freed(observer->into, last, NULL, NULL, at_ns);
-        return true;
-    }
-    if (!filter_matches(source->filter, last))
-        return true;
-    /* The kernel makes a cookie when it is first asked for one: the minisock of a socket that no
-     * walk has met gets its own. */
-    end.cookie = other_end.cookie = 0;
-    successor = find_minisock(source, &end, &minisock);
-    if (!successor) {
-        other_end.local = last->remote;
-        other_end.remote = last->local;
-        other_end.local_port = last->remote_port;
-        other_end.remote_port = last->local_port;
-        peer = find_minisock(source, &other_end, &minisock);
-    }
-    observer->freed(observer->into, last, successor, peer, at_ns);
+    else if (filter_matches(source->filter, last))
+        observer->freed(observer->into, last, find_successor(source, last, &minisock),
+                        find_peer(source, last, &other_end), at_ns);
     return true;
 }
 

@@ -20,7 +20,7 @@ struct observer {
     void (*end_walk)(void *into, int64_t at_ns);
     /* A full socket was freed. successor: the minisock at its addresses, or NULL; its cookie is
      * another where nobody had asked for the socket's before. peer: the other end, where this host
-     * has that too and the socket left no minisock, or NULL. */
+     * has that too, in CLOSE where nothing is left of it; NULL where it may be on another. */
     void (*freed)(void *into, const struct socket *last, const struct socket *successor,
                   const struct socket *peer, int64_t at_ns);
     /* So many messages of freed sockets were lost. */

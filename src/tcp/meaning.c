@@ -37,7 +37,7 @@ static const struct tcp_meaning meanings[TCP_STATE_COUNT] = {
     [TCP_STATE_SYN_SENT] =
         {
             "the peer has not answered the SYN",
-            "waits in connect(), the kernel retransmits and gives up in the end",
+            "is connecting, the kernel retransmits and gives up in the end",
             "the kernel retransmits and gives up in the end",
         },
     [TCP_STATE_SYN_RECV] =

@@ -33,6 +33,9 @@ struct tcp_liveness {
 #define TCP_KEEPCNT_MAX      127
 #define TCP_USER_TIMEOUT_MAX INT32_MAX
 
+/* How long TIME_WAIT stands (TCP_TIMEWAIT_LEN, include/net/tcp.h). */
+#define TCP_TIMEWAIT_LEN_NS (60 * 1000000000LL)
+
 /* What the kernel has without any setting: of a kernel that lacks one. */
 extern const struct tcp_limits tcp_limits_default;
 

@@ -46,15 +46,17 @@ struct connection {
     uint8_t state;       /* enum tcp_state */
     uint8_t before_wait; /* the state before TIME_WAIT, while closed_due */
 
-    bool born_seen : 1;  /* it began while it was watched */
-    bool since_seen : 1; /* so did the stay in its present state */
-    bool shown : 1;      /* the watcher has passed an event of it on: its own, see monitor */
-    bool minisock : 1;   /* TIME_WAIT or an orphaned FIN_WAIT2: no full socket any more */
-    bool freed : 1;      /* the full socket's destroy message has come */
-    bool explained : 1;  /* its message was taken for a lost one */
-    bool over : 1;       /* the closed event was made */
-    bool missing : 1;    /* the last walk did not meet it */
-    bool closed_due : 1; /* in TIME_WAIT, its counters still awaited */
+    bool born_seen : 1;   /* it began while it was watched */
+    bool since_seen : 1;  /* so did the stay in its present state */
+    bool shown : 1;       /* the watcher has passed an event of it on: its own, see monitor */
+    bool minisock : 1;    /* TIME_WAIT or an orphaned FIN_WAIT2: no full socket any more */
+    bool freed : 1;       /* the full socket's destroy message has come */
+    bool explained : 1;   /* its message was taken for a lost one */
+    bool over : 1;        /* the closed event was made */
+    bool missing : 1;     /* the last walk did not meet it */
+    bool closed_due : 1;  /* in TIME_WAIT, its counters still awaited */
+    bool not_crossed : 1; /* TIME_WAIT here means that this side's FIN came first */
+    bool withheld : 1;    /* not every event of it was shown: the watcher's own, see monitor */
     bool fin_base_known : 1;
     bool fin_base : 1; /* 1 where bytes_acked counts a SYN: this side connected */
     bool segs_known : 1;

@@ -432,6 +432,8 @@ void tracker_freed(struct tracker *tracker, const struct socket *last,
         take_back_explanation(tracker, connection);
     else
         connection = find_request(tracker, last);
+    if (connection)
+        verdict_observe_peer(connection, peer);
     if (!connection) {
         lived_between_walks(tracker, &freed, at_ns);
     } else if (successor) {

@@ -36,8 +36,8 @@ void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t 
 void tracker_end_walk(struct tracker *tracker, int64_t at_ns);
 
 /* A full socket was freed: `last` has its counters, `successor` is the minisock at its addresses,
- * which has another cookie where no walk met the socket, `peer` the minisock of the other end on
- * this host; NULL where there is none. */
+ * which has another cookie where no walk met the socket, or NULL; `peer` is the other end where it
+ * is on this host, in CLOSE where nothing is left of it; NULL where it may be on another. */
 void tracker_freed(struct tracker *tracker, const struct socket *last,
                    const struct socket *successor, const struct socket *peer, int64_t at_ns);
 

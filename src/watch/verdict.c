@@ -11,11 +11,21 @@ static int64_t control_acked(const struct socket *socket) {
     return (int64_t)(socket->bytes_acked - (socket->bytes_sent - socket->bytes_retrans));
 }
 
+void verdict_observe_peer(struct connection *connection, const struct socket *peer) {
+    const uint32_t crossing = TCP_STATE_BIT(TCP_STATE_FIN_WAIT1) |
+                              TCP_STATE_BIT(TCP_STATE_CLOSING) | TCP_STATE_BIT(TCP_STATE_TIME_WAIT);
+
+    if (peer && !(crossing & TCP_STATE_BIT(peer->state)))
+        connection->not_crossed = true;
+}
+
 void verdict_observe(struct connection *connection, const struct socket *socket) {
     const uint32_t before_fin =
         TCP_STATE_BIT(TCP_STATE_ESTABLISHED) | TCP_STATE_BIT(TCP_STATE_CLOSE_WAIT);
     const int64_t control = control_acked(socket);
 
+    if (socket->state == TCP_STATE_FIN_WAIT2)
+        connection->not_crossed = true;
     if ((socket->has & HAS_ALL) != HAS_ALL)
         return;
     connection->segs_known = true;
@@ -29,9 +39,15 @@ void verdict_observe(struct connection *connection, const struct socket *socket)
     connection->fin_base = control == 1;
 }
 
-/* close() with SO_LINGER 0 goes through tcp_disconnect(), which clears counters and remote port. */
-static bool thrown_away(const struct socket *last) {
+/* tcp_disconnect() clears counters and remote port: close() with SO_LINGER 0 goes through it, and
+ * so does a connect() that has failed (__inet_stream_connect(), net/ipv4/af_inet.c). */
+static bool disconnected(const struct socket *last) {
     return last->remote_port == 0 && last->bytes_acked == 0 && last->segs_out == 0;
+}
+
+static bool is_handshake(enum tcp_state state) {
+    return state == TCP_STATE_SYN_SENT || state == TCP_STATE_SYN_RECV ||
+           state == TCP_STATE_NEW_SYN_RECV;
 }
 
 static bool fin_acked(const struct connection *connection, const struct socket *last) {
@@ -55,9 +71,11 @@ static void decide_cause(struct event *event, const struct freed *freed) {
 
     if (event->to == TCP_STATE_TIME_WAIT) {
         event->cause = CAUSE_FIN;
-        /* CLOSING: the two FINs crossed, none was first. */
-        event->closed_first = event->from == TCP_STATE_CLOSING ? SIDE_UNKNOWN : SIDE_LOCAL;
-    } else if (last && event->from != TCP_STATE_UNKNOWN && thrown_away(last)) {
+        /* From CLOSING both ends go to TIME_WAIT: the two FINs crossed, none was first. */
+        if (event->from != TCP_STATE_CLOSING && connection->not_crossed)
+            event->closed_first = SIDE_LOCAL;
+    } else if (last && event->from != TCP_STATE_UNKNOWN && !is_handshake(event->from) &&
+               disconnected(last)) {
         event->cause = CAUSE_ABORTED;
     } else if (peer && peer->state == TCP_STATE_TIME_WAIT) {
         /* The other end has sent its FIN first and has got this side's. */
@@ -98,13 +116,16 @@ struct totals verdict_totals(const struct socket *last, int fin_received) {
     return totals;
 }
 
-/* An accepted or connected socket sets the times of its last data to its beginning: where no data
+/* Nothing was measured of a connection that never stood; its times count from the start of the
+ * machine.
+ *
+ * An accepted or connected socket sets the times of its last data to its beginning: where no data
  * went one way, that time is the connection's age (tcp_create_openreq_child(),
  * tcp_finish_connect()). */
 static int64_t lifetime(const struct socket *last) {
     const int all = SOCKET_HAS_INFO | SOCKET_HAS_DATA_SEGS;
 
-    if ((last->has & all) != all || thrown_away(last))
+    if ((last->has & all) != all || last->rtt_us == 0 || disconnected(last))
         return -1;
     if (last->data_segs_out == 0)
         return last->last_data_sent_ms * NS_PER_MS;
@@ -136,7 +157,7 @@ void verdict_close(struct event *event, const struct freed *freed) {
     decide_cause(event, freed);
     if (connection->totals)
         event->totals = *connection->totals;
-    if (!freed || event->cause == CAUSE_ABORTED)
+    if (!freed || disconnected(freed->last))
         return;
     event->totals = verdict_totals(freed->last, fin_received(event));
     if (lifetime(freed->last) >= 0)

@@ -10,10 +10,14 @@
 /* Notes what a look at a living connection tells that its end will need. */
 void verdict_observe(struct connection *connection, const struct socket *socket);
 
+/* Notes what the other end tells, where it is on this host; NULL: nothing. */
+void verdict_observe_peer(struct connection *connection, const struct socket *peer);
+
 /* What is known of a socket that was freed. */
 struct freed {
     const struct socket *last; /* its last counters */
-    const struct socket *peer; /* the minisock of the other end, where this host has it, or NULL */
+    const struct socket
+        *peer; /* the other end, where it is on this host; NULL: it may be elsewhere */
 };
 
 /* Sets cause, closed_first, lifetime and totals of a closed event. event->from is the last state

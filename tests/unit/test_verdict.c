@@ -18,6 +18,7 @@ static struct socket in_its_middle(enum tcp_state state) {
     socket.bytes_received = 200;
     socket.segs_in = socket.segs_out = 10;
     socket.data_segs_in = socket.data_segs_out = 4;
+    socket.rtt_us = 60;
     return socket;
 }
 
@@ -41,15 +42,43 @@ static struct event closed(struct connection *connection, enum tcp_state from, e
 static void in_time_wait_it_was_closed_by_fin(void **state) {
     struct socket socket = in_its_middle(TCP_STATE_ESTABLISHED);
     struct connection connection = met(&socket);
-    struct event event = closed(&connection, TCP_STATE_FIN_WAIT2, TCP_STATE_TIME_WAIT, NULL, NULL);
+    struct event event = closed(&connection, TCP_STATE_FIN_WAIT1, TCP_STATE_TIME_WAIT, NULL, NULL);
 
     (void)state;
     assert_int_equal(event.cause, CAUSE_FIN);
-    assert_int_equal(event.closed_first, SIDE_LOCAL);
-    /* The two FINs crossed. */
-    event = closed(&connection, TCP_STATE_CLOSING, TCP_STATE_TIME_WAIT, NULL, NULL);
-    assert_int_equal(event.cause, CAUSE_FIN);
+    /* The two FINs may have crossed. */
     assert_int_equal(event.closed_first, SIDE_UNKNOWN);
+    socket = in_its_middle(TCP_STATE_FIN_WAIT2);
+    verdict_observe(&connection, &socket);
+    event = closed(&connection, TCP_STATE_FIN_WAIT2, TCP_STATE_TIME_WAIT, NULL, NULL);
+    assert_int_equal(event.cause, CAUSE_FIN);
+    assert_int_equal(event.closed_first, SIDE_LOCAL);
+}
+
+/* From CLOSING both ends go to TIME_WAIT. */
+static void the_other_end_tells_whether_the_fins_crossed(void **state) {
+    static const struct {
+        enum tcp_state peer;
+        enum side first;
+    } rows[] = {
+        {TCP_STATE_UNKNOWN, SIDE_UNKNOWN}, /* it may be on another host */
+        {TCP_STATE_CLOSE, SIDE_LOCAL},      {TCP_STATE_LAST_ACK, SIDE_LOCAL},
+        {TCP_STATE_CLOSE_WAIT, SIDE_LOCAL}, {TCP_STATE_TIME_WAIT, SIDE_UNKNOWN},
+        {TCP_STATE_CLOSING, SIDE_UNKNOWN},  {TCP_STATE_FIN_WAIT1, SIDE_UNKNOWN},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct socket socket = in_its_middle(TCP_STATE_ESTABLISHED);
+        const struct socket peer = {.state = (uint8_t)rows[i].peer};
+        struct connection connection = met(&socket);
+        struct event event;
+
+        verdict_observe_peer(&connection, rows[i].peer == TCP_STATE_UNKNOWN ? NULL : &peer);
+        event = closed(&connection, TCP_STATE_ESTABLISHED, TCP_STATE_TIME_WAIT, NULL, NULL);
+        if (event.closed_first != rows[i].first)
+            fail_msg("row %zu: %d", i, event.closed_first);
+    }
 }
 
 /* What the last look and the freed socket's counters prove. Each row changes one thing. */
@@ -149,6 +178,10 @@ static void a_connection_thrown_away_was_aborted(void **state) {
     assert_int_equal(event.totals.segs_in, -1);
     assert_int_equal(event.totals.segs_out, -1);
     assert_int_equal(event.totals.retransmits, -1);
+    /* So does a connect() that failed: nobody threw anything away. */
+    event = closed(&connection, TCP_STATE_SYN_SENT, TCP_STATE_CLOSE, &last, NULL);
+    assert_int_equal(event.cause, CAUSE_UNKNOWN);
+    assert_int_equal(event.totals.segs_out, -1);
 }
 
 /* A segment came, and this side has sent nothing but data: the segment was the end. */
@@ -284,6 +317,8 @@ static void the_lifetime_is_the_counters_or_what_was_watched(void **state) {
         {0, 4, true, 7000},  {0, 4, false, 7000}, {4, 0, false, 8000},
         {0, 0, false, 7000}, {4, 4, true, 3000},  {4, 4, false, -1},
     };
+    struct socket never = in_its_middle(TCP_STATE_CLOSE);
+    struct connection watched = {.cookie = 1, .born_seen = true, .born_ns = NOW - 3 * NS_PER_S};
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -300,6 +335,12 @@ static void the_lifetime_is_the_counters_or_what_was_watched(void **state) {
         if (event.lifetime_ns != (rows[i].lifetime_ms < 0 ? -1 : rows[i].lifetime_ms * NS_PER_MS))
             fail_msg("row %zu: %lld ns", i, (long long)event.lifetime_ns);
     }
+    /* Its connect() has failed: the clocks count from the start of the machine. */
+    never.rtt_us = never.data_segs_out = never.data_segs_in = 0;
+    never.last_data_sent_ms = 3000000;
+    assert_int_equal(
+        closed(&watched, TCP_STATE_SYN_SENT, TCP_STATE_CLOSE, &never, NULL).lifetime_ns,
+        3 * NS_PER_S);
 }
 
 static void one_that_was_met_late_in_its_life_has_no_lifetime(void **state) {
@@ -313,6 +354,7 @@ static void one_that_was_met_late_in_its_life_has_no_lifetime(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_time_wait_it_was_closed_by_fin),
+        cmocka_unit_test(the_other_end_tells_whether_the_fins_crossed),
         cmocka_unit_test(a_fin_that_was_acknowledged_is_proved_by_the_counters),
         cmocka_unit_test(only_a_look_before_the_fin_tells_who_connected),
         cmocka_unit_test(a_peer_in_time_wait_had_closed_first),
