@@ -86,11 +86,13 @@ int netns_enter(struct netns *netns) {
     return result;
 }
 
-static bool is_this(const struct netns *netns, const char *path) {
+/* Whether the path leads to it: 1, 0, or -1 where it may not be looked at. */
+static int is_this(const struct netns *netns, const char *path) {
     struct stat status;
 
-    return stat(path, &status) == 0 && status.st_dev == netns->device &&
-           status.st_ino == netns->inode;
+    if (stat(path, &status) < 0)
+        return errno == EACCES || errno == EPERM ? -1 : 0;
+    return status.st_dev == netns->device && status.st_ino == netns->inode;
 }
 
 bool netns_gone(const struct netns *netns) {
@@ -99,7 +101,7 @@ bool netns_gone(const struct netns *netns) {
     char path[64];
     DIR *proc;
 
-    if (is_this(netns, netns->path))
+    if (is_this(netns, netns->path) != 0)
         return false;
     proc = opendir("/proc");
     if (!proc)
@@ -108,7 +110,7 @@ bool netns_gone(const struct netns *netns) {
         if (!is_number(entry->d_name) || (pid_t)strtol(entry->d_name, NULL, 10) == getpid())
             continue;
         snprintf(path, sizeof(path), "/proc/%.16s/ns/net", entry->d_name);
-        found = is_this(netns, path);
+        found = is_this(netns, path) == 1;
     }
     closedir(proc);
     return !found;

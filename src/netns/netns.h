@@ -25,8 +25,8 @@ int netns_open(struct netns *netns, const char *which);
  * Closes the descriptor. Returns 0, or -1 with errno (EPERM: needs CAP_SYS_ADMIN). */
 int netns_enter(struct netns *netns);
 
-/* Whether its name now stands for nothing or for another namespace, and no process is in it. Open
- * sockets keep a namespace alive, ours too, so that it has to be asked. */
+/* Whether its name now stands for nothing or for another namespace, and no process that may be
+ * looked at is in it. Open sockets keep a namespace alive, ours too, so that it has to be asked. */
 bool netns_gone(const struct netns *netns);
 
 /* The inode number of the calling thread's namespace; 0: not known. */
