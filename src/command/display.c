@@ -62,15 +62,22 @@ struct output display_output(const struct display *display, int fd) {
 bool display_flush(struct output *output, int *status) {
     if (output_flush(output) == 0 || errno == EINTR)
         return true;
-    *status = STATUS_DONE;
-    if (errno != EPIPE) {
+    *status = errno == EPIPE ? STATUS_DONE : STATUS_FAILED;
+    if (errno == ETIMEDOUT)
+        warnx("nobody reads the output: %zu bytes of it were not written", output->writer.len);
+    else if (errno != EPIPE)
         warn("cannot write the output");
-        *status = STATUS_FAILED;
-    }
     return false;
 }
 
-void display_say_denied(void) {
-    if (geteuid() != 0)
+void display_say_denied(const struct owners *owners) {
+    errno = owners_error(owners);
+    if (errno)
+        warn("owners are not shown: cannot read /proc");
+    else if (geteuid() != 0)
         warnx("the owners of other users' sockets are not shown: root would show them");
+    else
+        warnx(
+            "some owners are not shown: their processes are in another pid namespace, or this root "
+            "may not look at them (CAP_SYS_PTRACE)");
 }

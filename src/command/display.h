@@ -6,6 +6,7 @@
 #define TCPWATCH_COMMAND_DISPLAY_H
 
 #include "output/output.h"
+#include "process/owner.h"
 
 #include <argp.h>
 
@@ -24,7 +25,7 @@ struct output display_output(const struct display *display, int fd);
  * exit with, and stderr says why unless the reader has just gone. */
 bool display_flush(struct output *output, int *status);
 
-/* Says once what this user may not see. */
-void display_say_denied(void);
+/* Says that there are owners which were not found, and why. */
+void display_say_denied(const struct owners *owners);
 
 #endif

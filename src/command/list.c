@@ -150,7 +150,7 @@ static bool show(struct output *output, const struct selection *selection, struc
             return false;
     }
     if (unseen)
-        display_say_denied();
+        display_say_denied(owners);
     return display_flush(output, status);
 }
 

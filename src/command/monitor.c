@@ -28,6 +28,9 @@
 /* How often to see whether namespace and reader are still there. */
 #define CHECK_NS NS_PER_S
 
+/* After a signal, or after --duration, a reader that does not read is waited for so long. */
+#define PATIENCE_NS (2 * NS_PER_S)
+
 /* A walk of a host with many sockets may have much to say: so many bytes wait at the most. */
 #define PENDING_MAX (64 * 1024)
 
@@ -137,6 +140,9 @@ struct watch {
     struct summary summary;
     bool done;
     int status;
+    bool stopping;      /* a signal came */
+    bool unread;        /* what was to be shown cannot be */
+    bool missed_owners; /* of sockets that came while a walk was under way */
     bool said_denied;
 };
 
@@ -149,20 +155,32 @@ static void finish(struct watch *watch, int status) {
 static void flush(struct watch *watch) {
     int status;
 
+    if (stop_signal && !watch->stopping) {
+        watch->stopping = true;
+        watch->output.until_ns = clock_now() + PATIENCE_NS;
+    }
     if (!display_flush(&watch->output, &status)) {
         watch->done = false; /* this is the reason that counts */
         finish(watch, status);
+        watch->unread = true;
     }
 }
 
-/* Looks the owner up, once for each time that a process takes the socket. */
-static void find_owner(struct watch *watch, struct connection *connection) {
-    if (!watch->owners || connection->owner_known || connection->inode == 0)
+/* Looks the owner up, once for each time that a process takes the socket, and again where a line is
+ * to say who has to act: it may have been handed on. One that is not found may only be younger than
+ * what was read of /proc: find_missed_owners() looks once more. */
+static void find_owner(struct watch *watch, struct connection *connection,
+                       const struct event *event) {
+    const bool acts = event->kind == EVENT_STUCK || event->to == TCP_STATE_CLOSE_WAIT;
+    struct owner owner;
+
+    if (!watch->owners || connection->inode == 0 || (connection->owner_known && !acts))
         return;
-    connection->owner_known = true;
-    if (!owners_find(watch->owners, connection->inode, &connection->owner) && !watch->said_denied) {
-        watch->said_denied = true;
-        display_say_denied();
+    if (owners_find(watch->owners, connection->inode, &owner)) {
+        connection->owner = owner;
+        connection->owner_known = true;
+    } else if (!connection->owner_known) {
+        watch->missed_owners = true;
     }
 }
 
@@ -173,17 +191,49 @@ static bool is_shown(const struct options *options, const struct event *event) {
            (states & (TCP_STATE_BIT(event->from) | TCP_STATE_BIT(event->to)));
 }
 
-/* A connection that came after the first look has gone to the state that it was first seen in. */
+/* A connection that came after the first look has gone to the state that it was first seen in, and
+ * before that it stood. */
 static bool reaches(const struct event *event, enum tcp_state state) {
     const bool moved =
         event->kind == EVENT_TRANSITION || (event->kind == EVENT_APPEARED && !event->initial);
 
+    if (state == TCP_STATE_ESTABLISHED && event->kind == EVENT_CLOSED)
+        return event->cause == CAUSE_FIN;
     if (!moved || state == TCP_STATE_UNKNOWN)
         return false;
     for (size_t i = 0; i < event->skipped_count; i++)
         if (event->skipped[i] == TCP_STATE_BIT(state))
             return true;
-    return event->to == state;
+    return event->to == state || (state == TCP_STATE_ESTABLISHED && event->kind == EVENT_APPEARED &&
+                                  tcp_state_stood(event->to));
+}
+
+/* After the last event that is wanted only the end of what was shown is of interest. */
+static bool is_wanted(struct watch *watch, const struct event *event) {
+    struct connection *connection = event->connection;
+
+    if (!watch->done)
+        return true;
+    if (connection && event->kind == EVENT_TRANSITION)
+        connection->withheld = true;
+    return connection && event->kind == EVENT_CLOSED && connection->shown && !connection->withheld;
+}
+
+/* Counts the event, and shows it. */
+static void show(struct watch *watch, const struct event *event, bool first) {
+    const struct options *options = watch->options;
+
+    if (event->connection)
+        event->connection->shown = true;
+    summary_add(&watch->summary, event, first);
+    output_event(&watch->output, event);
+    /* Not after a signal: a reader that has stopped would keep it waiting once more. */
+    if (watch->output.writer.len >= PENDING_MAX && !stop_signal)
+        flush(watch);
+    if (reaches(event, options->until))
+        finish(watch, STATUS_DONE);
+    else if (options->count && watch->summary.transitions >= options->count)
+        finish(watch, options->until ? STATUS_NOT_REACHED : STATUS_DONE);
 }
 
 static void on_event(void *into, struct event *event) {
@@ -192,10 +242,10 @@ static void on_event(void *into, struct event *event) {
     struct connection *connection = event->connection;
     bool first = false;
 
-    if (watch->done)
+    if (!is_wanted(watch, event))
         return;
     if (connection) {
-        find_owner(watch, connection);
+        find_owner(watch, connection, event);
         first = !connection->shown;
         if (first && options->common.selection.process &&
             !owner_is(&connection->owner, options->common.selection.process))
@@ -204,18 +254,8 @@ static void on_event(void *into, struct event *event) {
         if (first && event->kind == EVENT_HELD && options->common.selection.process)
             event->kind = EVENT_APPEARED;
     }
-    if (event->kind != EVENT_HELD && is_shown(options, event)) {
-        if (connection)
-            connection->shown = true;
-        summary_add(&watch->summary, event, first && connection);
-        output_event(&watch->output, event);
-        /* Not after a signal: a reader that has stopped would keep it waiting once more. */
-        if (watch->output.writer.len >= PENDING_MAX && !stop_signal)
-            flush(watch);
-    }
-    if (reaches(event, options->until) ||
-        (options->count && watch->summary.transitions >= options->count))
-        finish(watch, STATUS_DONE);
+    if (event->kind != EVENT_HELD && is_shown(options, event))
+        show(watch, event, first && connection);
 }
 
 static int look(void *into, const struct socket *socket, struct socket *found) {
@@ -235,10 +275,42 @@ static void on_seen(void *into, const struct socket *socket, int64_t at_ns) {
     tracker_seen(((struct watch *)into)->tracker, socket, at_ns);
 }
 
+/* Once a walk is over, all that it met can be found in /proc. What is selected by its process is
+ * shown only now. */
+static void find_missed_owners(struct watch *watch, int64_t at_ns) {
+    struct connection *connection = NULL;
+
+    if (!watch->missed_owners)
+        return;
+    watch->missed_owners = false;
+    owners_forget(watch->owners);
+    while ((connection = tracker_next(watch->tracker, connection))) {
+        struct event event = {
+            .kind = EVENT_HELD,
+            .at_ns = at_ns,
+            .connection = connection,
+            .to = connection->state,
+            .dwell_ns = -1,
+            .initial = !connection->born_seen,
+        };
+
+        if (connection->owner_known || connection->inode == 0)
+            continue;
+        on_event(watch, &event);
+        if (!connection->owner_known && !watch->said_denied) {
+            watch->said_denied = true;
+            display_say_denied(watch->owners);
+        }
+        connection->owner_known = true;
+    }
+    watch->missed_owners = false;
+}
+
 static void on_end_walk(void *into, int64_t at_ns) {
     struct watch *watch = into;
 
     tracker_end_walk(watch->tracker, at_ns);
+    find_missed_owners(watch, at_ns);
     /* Who holds what is read for a walk, and not kept until the next. */
     if (watch->owners)
         owners_forget(watch->owners);
@@ -305,8 +377,6 @@ static void check_surroundings(struct watch *watch) {
 
 /* A last look before the end, so that nothing is left unsaid that happened before. */
 static void catch_up(struct watch *watch) {
-    if (watch->done)
-        return;
     if (poll_source_catch_up(watch->source) < 0) {
         warn("cannot read the kernel's sockets (sock_diag)");
         finish(watch, STATUS_FAILED);
@@ -320,7 +390,7 @@ static void loop(struct watch *watch, const sigset_t *unblocked) {
         options->duration_ns ? watch->summary.began_ns + options->duration_ns : INT64_MAX;
     int64_t settle_ns = INT64_MAX, check_ns = watch->summary.began_ns + CHECK_NS;
 
-    while (!watch->done) {
+    while (!watch->done && !stop_signal && clock_now() < end_ns) {
         int64_t until_ns = end_ns < settle_ns ? end_ns : settle_ns;
 
         if (check_ns < until_ns)
@@ -335,11 +405,10 @@ static void loop(struct watch *watch, const sigset_t *unblocked) {
             check_surroundings(watch);
             check_ns = clock_now() + CHECK_NS;
         }
-        if (stop_signal || clock_now() >= end_ns) {
-            catch_up(watch);
-            finish(watch, !stop_signal && options->until ? STATUS_NOT_REACHED : STATUS_DONE);
-        }
     }
+    if ((!watch->done || watch->status != STATUS_FAILED) && !watch->unread)
+        catch_up(watch);
+    finish(watch, !stop_signal && options->until ? STATUS_NOT_REACHED : STATUS_DONE);
 }
 
 static void summarise(struct watch *watch) {
@@ -382,13 +451,16 @@ static int run(const struct options *options) {
         warn("cannot open the kernel's sock_diag");
         goto out;
     }
-    privileges_drop(needs_owners);
+    /* Whether a namespace is still there shows in /proc, too. */
+    privileges_drop(needs_owners || options->common.selection.netns_name);
     set_signals(&unblocked);
     watch.summary.began_ns = clock_now();
+    if (options->duration_ns)
+        watch.output.until_ns = watch.summary.began_ns + options->duration_ns + PATIENCE_NS;
     output_heading(&watch.output);
     flush(&watch);
     loop(&watch, &unblocked);
-    if (!watch.output.writer.error)
+    if (!watch.unread)
         summarise(&watch);
 out:
     poll_source_close(watch.source);

@@ -27,7 +27,7 @@ void usage_quiet(struct argp_state *state) {
 /* Values are shown as what they are: they may hold anything. */
 static _Noreturn void refuse(struct writer *line) {
     writer_put(line, "\n", 1);
-    writer_flush(line, STDERR_FILENO, NULL);
+    writer_flush(line, STDERR_FILENO, NULL, INT64_MAX);
     exit(STATUS_USAGE);
 }
 

@@ -59,7 +59,8 @@ void output_list_row(struct output *output, const struct list_row *row, const st
 }
 
 int output_flush(struct output *output) {
-    return writer_flush(&output->writer, output->fd, output->unblocked);
+    return writer_flush(&output->writer, output->fd, output->unblocked,
+                        output->until_ns ? output->until_ns : INT64_MAX);
 }
 
 bool output_reader_gone(const struct output *output) {

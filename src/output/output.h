@@ -21,6 +21,7 @@ struct output {
     bool owners;               /* owners were looked up */
     uint64_t netns;            /* inode number of the namespace; 0: not known */
     const sigset_t *unblocked; /* see writer_flush() */
+    int64_t until_ns;          /* the same; 0: without end */
 
     /* The text form's own: the widths that the lines have grown to. */
     size_t address_width;

@@ -23,6 +23,19 @@ static void put_end(struct output *output, const struct connection *connection, 
     writer_pad(writer, from, output->address_width);
 }
 
+/* Both columns are equally wide, also where the second one has just grown. */
+static void put_ends(struct output *output, const struct connection *connection) {
+    const size_t from = output->writer.len, width = output->address_width;
+
+    put_end(output, connection, true);
+    put_end(output, connection, false);
+    if (output->address_width == width)
+        return;
+    output->writer.len = from;
+    put_end(output, connection, true);
+    put_end(output, connection, false);
+}
+
 static void put_state(struct output *output, enum tcp_state state, const char *name) {
     struct writer *writer = &output->writer;
     size_t from;
@@ -55,8 +68,7 @@ void text_monitor_heading(struct output *output) {
 static void begin_line(struct output *output, const struct event *event) {
     output->last_cookie = event->connection->cookie;
     text_time(&output->writer, event->at_ns);
-    put_end(output, event->connection, true);
-    put_end(output, event->connection, false);
+    put_ends(output, event->connection);
 }
 
 static void end_line(struct output *output, const struct event *event, int64_t stayed_ns,
@@ -170,6 +182,9 @@ static void put_cause(struct writer *writer, const struct event *event) {
         writer_text(writer,
                     "no connection came of it: refused, unreachable, timed out or given up, "
                     "which was not seen");
+    else if (event->cause == CAUSE_UNKNOWN && event->from == TCP_STATE_FIN_WAIT2)
+        writer_text(writer, "ended before its time: what the peer still sent was answered with a "
+                            "reset, or an administrator destroyed it");
     else if (event->cause == CAUSE_UNKNOWN && event->held)
         writer_text(writer, "ended by a reset, a timeout or an administrator, which was not seen");
     else if (event->cause == CAUSE_TIMED_OUT && event->from == TCP_STATE_FIN_WAIT2)
@@ -328,8 +343,9 @@ void text_summary(struct output *output, const struct summary *summary) {
             writer_put(writer, ">", 1);
         text_duration(writer, stay->ns);
         writer_pad(writer, from, STAYED_WIDTH);
+        from = writer->len;
         text_end(writer, &stay->local, stay->inet6, stay->local_port, stay->ifindex);
-        writer_put(writer, "  ", 2);
+        writer_pad(writer, from, output->address_width);
         text_end(writer, &stay->remote, stay->inet6, stay->remote_port, stay->ifindex);
         writer_put(writer, "\n", 1);
     }

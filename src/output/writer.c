@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "output/writer.h"
 
+#include "units/clock.h"
+#include "units/duration.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -94,7 +97,20 @@ void writer_name(struct writer *writer, const char *name) {
     }
 }
 
-int writer_flush(struct writer *writer, int fd, const sigset_t *unblocked) {
+/* Waits until the descriptor takes something. Returns -1 with errno. */
+static int wait_writable(int fd, const sigset_t *unblocked, int64_t until_ns) {
+    struct pollfd descriptor = {.fd = fd, .events = POLLOUT};
+    const int64_t left_ns = until_ns == INT64_MAX ? 0 : until_ns - clock_now();
+    const struct timespec left = {left_ns > 0 ? left_ns / NS_PER_S : 0,
+                                  left_ns > 0 ? left_ns % NS_PER_S : 0};
+    const int ready = ppoll(&descriptor, 1, until_ns == INT64_MAX ? NULL : &left, unblocked);
+
+    if (ready == 0)
+        errno = ETIMEDOUT;
+    return ready > 0 ? 0 : -1;
+}
+
+int writer_flush(struct writer *writer, int fd, const sigset_t *unblocked, int64_t until_ns) {
     size_t done = 0;
     int result = 0;
 
@@ -102,28 +118,23 @@ int writer_flush(struct writer *writer, int fd, const sigset_t *unblocked) {
         errno = writer->error;
         return -1;
     }
-    while (done < writer->len) {
-        struct pollfd descriptor = {.fd = fd, .events = POLLOUT};
+    while (done < writer->len && result == 0) {
         const size_t left = writer->len - done;
         ssize_t written;
 
-        if (unblocked && ppoll(&descriptor, 1, NULL, unblocked) < 0) {
-            result = -1;
+        if (unblocked && (result = wait_writable(fd, unblocked, until_ns)) < 0)
             break;
-        }
         written = write(fd, writer->data + done, unblocked && left > CHUNK ? CHUNK : left);
-        if (written < 0 && errno == EAGAIN && !unblocked && poll(&descriptor, 1, -1) > 0)
-            continue;
-        if (written < 0 && errno != EAGAIN) {
+        if (written < 0 && errno == EAGAIN)
+            result = unblocked ? 0 : wait_writable(fd, NULL, until_ns);
+        else if (written < 0)
             result = -1;
-            break;
-        }
         done += written > 0 ? (size_t)written : 0;
     }
     writer->len -= done;
     if (writer->len)
         memmove(writer->data, writer->data + done, writer->len);
-    if (result < 0 && errno != EINTR)
+    if (result < 0 && errno != EINTR && errno != ETIMEDOUT)
         writer->error = errno;
     return result;
 }

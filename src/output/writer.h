@@ -51,9 +51,10 @@ void writer_pad(struct writer *writer, size_t from, size_t width);
 void writer_name(struct writer *writer, const char *name);
 
 /* Writes what is there to the descriptor. `unblocked` is the signal mask while it waits for a slow
- * reader, NULL: as it is. Returns 0, or -1 with errno: EPIPE the reader is gone, EINTR a signal
- * came, in which case what was not written is kept. */
-int writer_flush(struct writer *writer, int fd, const sigset_t *unblocked);
+ * reader, NULL: as it is; it waits until `until_ns` (CLOCK_MONOTONIC) at the most. Returns 0, or -1
+ * with errno: EPIPE the reader is gone, EINTR a signal came or ETIMEDOUT it took too long, in which
+ * cases what was not written is kept. */
+int writer_flush(struct writer *writer, int fd, const sigset_t *unblocked, int64_t until_ns);
 
 void writer_free(struct writer *writer);
 

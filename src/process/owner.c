@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "process/owner.h"
 
+#include "units/clock.h"
+#include "units/duration.h"
+
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,12 +28,18 @@ struct process {
 /* Processes that own what was asked for before. They are read first: a host has many more. */
 #define RECENT_MAX 16
 
+/* A socket may be younger than what was read. So it is read again, but not all the time. */
+#define READ_AGAIN_SHARE 10 /* one part in so many of the time goes into it */
+#define READ_AGAIN_NS    (10 * NS_PER_MS)
+
 struct owners {
     struct slot *slots;
     size_t size, used; /* size is a power of two */
     struct process *processes;
     size_t process_count;
     enum { NOTHING_READ, RECENT_READ, ALL_READ } state;
+    int64_t read_ns, cost_ns; /* when all was read, and how long that took */
+    int error;
     uint32_t recent[RECENT_MAX]; /* pids; 0: none */
     size_t next_recent;
 };
@@ -143,6 +153,9 @@ static void scan_process(struct owners *owners, int proc, const char *pid) {
     fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     dir = fd >= 0 ? fdopendir(fd) : NULL;
     if (!dir) {
+        /* Neither gone nor somebody else's. */
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+            owners->error = errno;
         if (fd >= 0)
             close(fd);
         return;
@@ -175,11 +188,13 @@ static void remember_recent(struct owners *owners, uint32_t pid) {
 /* Reads what has not been read: the recent owners, or all other processes. */
 static void read_more(struct owners *owners) {
     const bool all = owners->state == RECENT_READ;
+    const int64_t began_ns = clock_now();
     DIR *proc = opendir("/proc");
     const struct dirent *entry;
     char pid[16];
 
     owners->state++;
+    owners->error = proc ? 0 : errno;
     if (!proc)
         return;
     for (size_t i = 0; !all && i < RECENT_MAX; i++)
@@ -192,27 +207,54 @@ static void read_more(struct owners *owners) {
             !is_recent(owners, (uint32_t)strtoul(entry->d_name, NULL, 10)))
             scan_process(owners, dirfd(proc), entry->d_name);
     closedir(proc);
+    if (all) {
+        owners->read_ns = clock_now();
+        owners->cost_ns = owners->read_ns - began_ns;
+    }
+}
+
+/* Reads as much as it takes to find the inode. Returns NULL where it is in none of it. */
+static const struct slot *find(struct owners *owners, uint32_t inode) {
+    for (;;) {
+        const struct slot *slot = owners->size ? find_slot(owners, inode) : NULL;
+
+        if (slot && slot->inode)
+            return slot;
+        if (owners->state == ALL_READ)
+            return NULL;
+        read_more(owners);
+    }
+}
+
+/* Whether what was read is old enough to be read again. */
+static bool is_old(const struct owners *owners) {
+    const int64_t age_ns = clock_now() - owners->read_ns;
+
+    return age_ns >= READ_AGAIN_NS && age_ns >= READ_AGAIN_SHARE * owners->cost_ns;
 }
 
 bool owners_find(struct owners *owners, uint32_t inode, struct owner *owner) {
-    const struct slot *slot = NULL;
+    const struct slot *slot;
 
     *owner = (struct owner){0};
     if (inode == 0)
         return false;
-    for (;;) {
-        slot = owners->size ? find_slot(owners, inode) : NULL;
-        if ((slot && slot->inode) || owners->state == ALL_READ)
-            break;
-        read_more(owners);
+    slot = find(owners, inode);
+    if (!slot && is_old(owners)) {
+        owners_forget(owners);
+        slot = find(owners, inode);
     }
-    if (!slot || slot->inode == 0)
+    if (!slot)
         return false;
     owner->pid = owners->processes[slot->process].pid;
     owner->holders = slot->holders;
     memcpy(owner->name, owners->processes[slot->process].name, sizeof(owner->name));
     remember_recent(owners, owner->pid);
     return true;
+}
+
+int owners_error(const struct owners *owners) {
+    return owners->error;
 }
 
 bool owner_is(const struct owner *owner, const char *wanted) {

@@ -24,11 +24,15 @@ void owners_free(struct owners *owners);
 /* Forgets what was read, so that the next owners_find() reads /proc again. */
 void owners_forget(struct owners *owners);
 
-/* Finds who holds the inode. A socket that is not known yet makes it read /proc, once until
- * owners_forget(): first the processes that owned what was asked for before, then, where it is none
- * of theirs, all. Another holder besides them is then not counted. Returns false, and an empty
- * owner, where nobody is seen to hold it. */
+/* Finds who holds the inode. A socket that is not known yet makes it read /proc: first the
+ * processes that owned what was asked for before, then, where it is none of theirs, all. Another
+ * holder besides them is then not counted. What was read is read again where a socket is not in it,
+ * but in no more than a tenth of the time. Returns false, and an empty owner, where nobody is seen
+ * to hold it. */
 bool owners_find(struct owners *owners, uint32_t inode, struct owner *owner);
+
+/* The errno of /proc that could not be read when last tried; 0: it could. */
+int owners_error(const struct owners *owners);
 
 /* Whether `wanted` is this owner's pid or its name. */
 bool owner_is(const struct owner *owner, const char *wanted);

@@ -106,6 +106,10 @@ size_t tcp_state_skipped(enum tcp_state from, enum tcp_state to, uint32_t steps[
     return count;
 }
 
+bool tcp_state_stood(enum tcp_state state) {
+    return state < TCP_STATE_COUNT && state != TCP_STATE_CLOSE && states[state].rank > 0;
+}
+
 int tcp_state_trouble(enum tcp_state state) {
     return states[state < TCP_STATE_COUNT ? state : TCP_STATE_UNKNOWN].trouble;
 }

@@ -52,6 +52,9 @@ bool tcp_state_follows(enum tcp_state from, enum tcp_state to);
 #define TCP_SKIPPED_MAX 4
 size_t tcp_state_skipped(enum tcp_state from, enum tcp_state to, uint32_t steps[TCP_SKIPPED_MAX]);
 
+/* Whether a connection in this state has been ESTABLISHED before, or is. */
+bool tcp_state_stood(enum tcp_state state);
+
 /* How much a state calls for attention: 0 is the most. Sorts a list so that trouble stands first.
  */
 int tcp_state_trouble(enum tcp_state state);

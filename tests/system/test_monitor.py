@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
 """tcpwatch monitor on real connections."""
+import fcntl
 import os
+import select
 import signal
 import socket
 import struct
+import subprocess
 import time
 import unittest
 
-from harness import AS_NOBODY, NetworkTest, needs, needs_other_user
+from harness import AS_NOBODY, NetworkTest, needs, needs_other_user, write
 
 # The transitions of RFC 9293, section 3.3.2, as Linux makes them; any state may go to CLOSE.
 FOLLOWS = {
@@ -145,6 +148,35 @@ class Transitions(NetworkTest):
                 seen[event["cookie"]] = event["to"]
         self.assertEqual(sum(event["event"] == "closed" for event in monitor.events), 60)
 
+    def test_failed_connect_claims_no_cause_and_no_lifetime(self):
+        """The kernel clears the socket as if this side had thrown the connection away."""
+        write("/proc/sys/net/ipv4/tcp_syn_retries", "1")
+        listener = self.listen(backlog=0)
+        kept = socket.create_connection(("127.0.0.1", 9998))
+        self.addCleanup(kept.close)
+        monitor = self.monitor("-p", "9998")
+        monitor.wait_for(event="appeared", state="LISTEN")
+        attempt = socket.socket()
+        with self.assertRaises(TimeoutError):
+            attempt.connect(("127.0.0.1", 9998))
+        attempt.close()
+        listener.close()
+        refused = socket.socket()
+        refused.setblocking(False)
+        refused.connect_ex(("127.0.0.1", 9998))
+        time.sleep(0.05)
+        port = refused.getsockname()[1]
+        refused.close()
+        closed = monitor.wait_for(event="transition", **{"from": "SYN_SENT"})
+        closed = monitor.wait_for(event="closed", cookie=closed["cookie"])
+        self.assertNotIn("cause", closed)
+        self.assertNotIn("segments_sent", closed)
+        self.assertLess(closed["lifetime_ms"], 10000)
+        closed = monitor.wait_for(event="closed", local_port=port)
+        self.assertNotIn("cause", closed)
+        self.assertNotIn("lifetime_ms", closed)
+        monitor.stop()
+
     def test_both_ends_of_a_reset(self):
         server, client = self.connect(self.listen())
         monitor = self.monitor("--port", "9998")
@@ -202,7 +234,8 @@ class Transitions(NetworkTest):
         monitor = self.monitor("--port", "9998")
         monitor.wait_for(event="appeared", remote_port=9998)
         server.shutdown(socket.SHUT_WR)
-        self.assertTrue(monitor.wait_for(event="transition", to="FIN_WAIT2")["dwell_at_least"])
+        self.assertTrue(monitor.wait_for(event="transition",
+                                         **{"from": "ESTABLISHED"})["dwell_at_least"])
 
     def test_syn_to_a_silent_host(self):
         needs("ip")
@@ -301,7 +334,7 @@ class Filters(NetworkTest):
         monitor.wait_for(event="transition", **{"from": "CLOSE_WAIT"})
         monitor.stop()
         self.assertEqual([(event["event"], event["state"], event.get("from"))
-                          for event in monitor.events[:-1]],
+                          for event in monitor.events[:-1] if event["event"] != "lost"],
                          [("transition", "CLOSE_WAIT", "ESTABLISHED"),
                           ("transition", "CLOSE", "CLOSE_WAIT"), ("closed", "CLOSE", None)])
 
@@ -343,7 +376,37 @@ class Ends(NetworkTest):
         server.close()
         client.close()
         self.assertEqual(monitor.finish()[0], 0)
-        self.assertIn("FIN_WAIT1", monitor.events[-2]["skipped"])
+        self.assertIn("FIN_WAIT1", [event for event in monitor.events
+                                    if event["event"] == "transition"][-1]["skipped"])
+
+    def test_end_of_what_was_waited_for_is_told_too(self):
+        listener = self.listen()
+        for state in "CLOSE", "TIME_WAIT":
+            server, client = self.connect(listener)
+            monitor = self.monitor("-p", "9998", "--until", state, "--duration=10")
+            monitor.wait_for(event="appeared", remote_port=9998, state="ESTABLISHED")
+            server.close()
+            client.close()
+            self.assertEqual(monitor.finish()[0], 0)
+            closed = [event for event in monitor.events if event["event"] == "closed"]
+            self.assertIn(state, {event["state"] for event in closed})
+            self.assertEqual(monitor.events[-1]["ended"], {"fin": len(closed)})
+
+    def test_until_established_by_connections_between_two_looks(self):
+        listener = self.listen()
+        monitor = self.monitor("-p", "9998", "--until=ESTABLISHED", "--interval=500ms",
+                               "--duration=10")
+        monitor.wait_for(event="appeared", state="LISTEN")
+        time.sleep(0.6)
+        quick_connections(listener, 1)
+        self.assertEqual(monitor.finish()[0], 0)
+
+    def test_count_that_ends_before_until_is_no_success(self):
+        server, _client = self.connect(self.listen())
+        monitor = self.monitor("-p", "9998", "--until=TIME_WAIT", "--count=1")
+        monitor.wait_for(event="appeared", remote_port=9998)
+        server.close()
+        self.assertEqual(monitor.finish()[0], 2)
 
     def test_count(self):
         listener = self.listen()
@@ -365,6 +428,60 @@ class Ends(NetworkTest):
         self.assertEqual(monitor.events[-1]["event"], "summary")
 
 
+class Owners(NetworkTest):
+    def test_handed_on_socket_has_its_new_owner(self):
+        """The server forks and closes its own copy: the child has to act."""
+        listener = self.listen()
+        reading, writing = os.pipe()
+
+        def serve():
+            kept = listener.accept()[0]
+            time.sleep(0.6)
+            child = os.fork()
+            if child:
+                os.write(writing, str(child).encode())
+                kept.close()
+                os.waitpid(child, 0)
+            signal.pause()
+
+        parent = self.fork(serve)
+        client = socket.create_connection(("127.0.0.1", 9998))
+        monitor = self.monitor("-p", "9998")
+        monitor.wait_for(event="appeared", local_port=9998, state="ESTABLISHED", pid=parent)
+        child = int(os.read(reading, 20))
+        self.addCleanup(self.kill_and_reap, child)
+        time.sleep(0.2)
+        client.close()
+        self.assertEqual(monitor.wait_for(event="transition", to="CLOSE_WAIT")["pid"], child)
+
+    def test_many_that_come_at_once_have_their_owners(self):
+        listener = self.listen(backlog=512)
+        kept = []
+        reading, writing = os.pipe()
+
+        def connect():
+            time.sleep(0.6)
+            for _ in range(400):
+                client = socket.create_connection(("127.0.0.1", 9998))
+                kept.append((client, listener.accept()[0]))
+            time.sleep(1)
+            for _, server in kept:
+                server.close()
+            os.write(writing, b"closed")
+
+        child = self.fork(connect)
+        watchers = [self.monitor("-p", "9998"), self.monitor("-p", "9998", "--process", str(child))]
+        watchers[0].wait_for(event="appeared", state="LISTEN")
+        os.read(reading, 10)
+        time.sleep(1)
+        for watcher in watchers:
+            self.assertEqual(watcher.stop()[0], 0)
+            waiting = [event for event in watcher.events
+                       if event["event"] == "transition" and event["to"] == "CLOSE_WAIT"]
+            self.assertEqual(len(waiting), 400)
+            self.assertEqual({event.get("pid") for event in waiting}, {child})
+
+
 class Namespaces(NetworkTest):
     def test_by_pid_name_and_path(self):
         needs("ip")
@@ -380,6 +497,13 @@ class Namespaces(NetworkTest):
             self.assertEqual(monitor.finish()[0], 0)
         self.assertEqual(self.list("--netns", str(os.getpid()))[0]["netns"],
                          os.stat("/proc/self/ns/net").st_ino)
+
+    def test_that_stands_is_not_taken_for_gone(self):
+        """Without owners no right is left to look at other users' processes."""
+        inner = self.spawn("unshare", "-n", "sleep", "60")
+        self.wait_until(lambda: open(f"/proc/{inner.pid}/comm").read() == "sleep\n")
+        monitor = self.monitor("--netns", str(inner.pid), "--no-owner", "--duration=1500ms")
+        self.assertEqual(monitor.finish(), (0, ""))
 
     def test_that_goes_away_is_said(self):
         inner = self.spawn("unshare", "-n", "sleep", "60")
@@ -448,6 +572,34 @@ class Faults(NetworkTest):
         self.assertEqual(monitor.wait(10), 0)
         self.assertEqual(text.count('"event":"closed"'), 600)
         self.assertEqual(text.count('"event":"summary"'), 1)
+
+    def watch_unread(self, *args):
+        """A monitor whose output fills a pipe that nobody reads."""
+        listener = self.listen()
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+        monitor = self.spawn(os.environ["TCPWATCH"], "monitor", "--json", "-p", "9998", *args,
+                             stdout=writing, stderr=subprocess.PIPE, text=True)
+        os.close(writing)
+        self.wait_until(lambda: select.select([reading], [], [], 0)[0])
+        quick_connections(listener, 40)
+        return monitor
+
+    def check_unread(self, monitor):
+        _, stderr = monitor.communicate(timeout=15)
+        self.assertEqual(monitor.returncode, 1)
+        self.assertRegex(stderr, r"tcpwatch: nobody reads the output: \d+ bytes of it were not "
+                                 r"written\n$")
+
+    def test_reader_that_never_reads_does_not_hold_up_a_signal(self):
+        monitor = self.watch_unread()
+        time.sleep(1)
+        monitor.terminate()
+        self.check_unread(monitor)
+
+    def test_reader_that_never_reads_does_not_hold_up_the_duration(self):
+        self.check_unread(self.watch_unread("--duration=1s"))
 
     def test_reader_that_goes_ends_it_quietly(self):
         done = self.spawn("sh", "-c", f"{os.environ['TCPWATCH']} monitor -p 1 | head -1; "

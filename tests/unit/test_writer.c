@@ -192,9 +192,9 @@ static void what_was_flushed_arrives(void **state) {
     (void)state;
     open_pipe(ends);
     writer_text(&writer, "one line\n");
-    assert_int_equal(writer_flush(&writer, ends[1], NULL), 0);
+    assert_int_equal(writer_flush(&writer, ends[1], NULL, INT64_MAX), 0);
     assert_int_equal(writer.len, 0);
-    assert_int_equal(writer_flush(&writer, ends[1], NULL), 0);
+    assert_int_equal(writer_flush(&writer, ends[1], NULL, INT64_MAX), 0);
     assert_int_equal(read(ends[0], text, sizeof(text)), 9);
     assert_memory_equal(text, "one line\n", 9);
     close(ends[0]);
@@ -210,12 +210,12 @@ static void a_reader_that_is_gone_is_told_and_remembered(void **state) {
     open_pipe(ends);
     close(ends[0]);
     writer_text(&writer, "nobody reads this\n");
-    assert_int_equal(writer_flush(&writer, ends[1], NULL), -1);
+    assert_int_equal(writer_flush(&writer, ends[1], NULL, INT64_MAX), -1);
     assert_int_equal(errno, EPIPE);
     close(ends[1]);
     open_pipe(ends);
     errno = 0;
-    assert_int_equal(writer_flush(&writer, ends[1], NULL), -1);
+    assert_int_equal(writer_flush(&writer, ends[1], NULL, INT64_MAX), -1);
     assert_int_equal(errno, EPIPE);
     close(ends[0]);
     close(ends[1]);
@@ -229,7 +229,7 @@ static void a_full_disk_is_told(void **state) {
     (void)state;
     writer_text(&writer, "no room for this\n");
     if (full >= 0) {
-        assert_int_equal(writer_flush(&writer, full, NULL), -1);
+        assert_int_equal(writer_flush(&writer, full, NULL, INT64_MAX), -1);
         assert_int_equal(errno, ENOSPC);
         close(full);
     }
@@ -271,7 +271,7 @@ static void a_signal_interrupts_and_loses_nothing(void **state) {
         const size_t before = writer.len;
 
         raise(SIGUSR1);
-        if (writer_flush(&writer, ends[1], &unblocked) < 0)
+        if (writer_flush(&writer, ends[1], &unblocked, INT64_MAX) < 0)
             assert_int_equal(errno, EINTR);
         assert_int_equal(writer.error, 0);
         assert_true(writer.len < before);
