@@ -74,7 +74,7 @@ static bool dump(const struct filter *filter, struct rows *rows) {
     for (int i = 0; result == 1 && i < DUMPS_MAX; i++) {
         rows->count = 0;
         output_list_begin(rows->output);
-        result = sockdiag_dump_at_once(diag, filter, states, collect, rows);
+        result = sockdiag_dump(diag, filter, states, collect, rows);
     }
     if (result < 0)
         warn("cannot read the kernel's sockets (sock_diag)");
