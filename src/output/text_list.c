@@ -140,30 +140,27 @@ void text_list_begin(struct output *output) {
         output->widths[column] = output->header ? strlen(columns[column].title) : 0;
 }
 
-static void prepare_cell(struct output *output, const struct socket *socket, enum column column,
-                         struct list_row *row) {
-    struct writer *writer = &output->lines;
-    const size_t from = writer->len, width = output->widths[column];
+static uint8_t prepare_cell(struct output *output, const struct socket *socket,
+                            enum column column) {
+    struct writer *line = &output->line;
+    const size_t from = line->len;
     size_t len;
 
-    put_cell(writer, socket, column);
-    len = writer->len - from;
-    if (len > width) {
+    put_cell(line, socket, column);
+    len = line->len - from;
+    if (len > output->widths[column]) {
         output->widths[column] = len;
         output->widths_version++;
     }
-    row->lens[column] = (uint8_t)len;
-    row->starts[column] = (uint16_t)(from - row->at);
-    if (columns[column].right && len < width)
-        row->starts[column] = (uint16_t)(row->starts[column] + width - len);
-    align(writer, column, from, output->widths[column]);
+    align(line, column, from, output->widths[column]);
+    return (uint8_t)len;
 }
 
-void text_list_prepare(struct output *output, const struct socket *socket, struct list_row *row) {
+void text_list_prepare(struct output *output, const struct socket *socket,
+                       uint8_t lens[OUTPUT_LIST_COLUMNS]) {
+    output->line.len = 0;
     for (int column = 0; column < COLUMNS_MEASURED; column++)
-        prepare_cell(output, socket, (enum column)column, row);
-    row->len = (uint16_t)(output->lines.len - row->at);
-    row->widths_version = output->widths_version;
+        lens[column] = prepare_cell(output, socket, (enum column)column);
 }
 
 void text_list_heading(struct output *output) {
@@ -179,17 +176,21 @@ void text_list_heading(struct output *output) {
         writer_text(writer, "OWNER\n");
 }
 
-/* Lays the cells out anew: with colours, and as wide as the columns are now. */
+/* Lays the cells out anew: with colours, and as wide as the columns are now. None is empty or
+ * begins with a blank. */
 static void put_cells(struct output *output, const struct list_row *row) {
-    const char *prepared = output->lines.data + row->at;
     struct writer *writer = &output->writer;
+    const char *cell = row->data;
 
     if (output->color)
         writer_text(writer, text_state_color(row->state));
     for (int column = 0; column < COLUMNS_MEASURED; column++) {
         const size_t from = writer->len;
 
-        writer_put(writer, prepared + row->starts[column], row->lens[column]);
+        while (*cell == ' ')
+            cell++;
+        writer_put(writer, cell, row->lens[column]);
+        cell += row->lens[column];
         align(writer, (enum column)column, from, output->widths[column]);
         if (column == STATE && output->color)
             writer_text(writer, TEXT_COLOR_OFF);
@@ -200,7 +201,7 @@ void text_list_row(struct output *output, const struct list_row *row, const stru
     struct writer *writer = &output->writer;
 
     if (row->widths_version == output->widths_version && !output->color)
-        writer_put(writer, output->lines.data + row->at, row->len);
+        writer_put(writer, row->data, row->size);
     else
         put_cells(output, row);
     text_owner(writer, owner, row->inode, row->uid, row->state, output->owners);

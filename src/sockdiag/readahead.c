@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "sockdiag/readahead.h"
 
+#include "units/bulk.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
 /* Handing over costs a wake-up, so several datagrams go at once. */
@@ -81,14 +80,12 @@ static void *run(void *data) {
 }
 
 struct readahead *readahead_start(int fd) {
-    /* Not calloc(): the blocks need not be touched before they are filled. */
-    struct readahead *readahead = malloc(sizeof(*readahead));
+    struct readahead *readahead = bulk_new(sizeof(*readahead));
     sigset_t all, before;
     int error;
 
     if (!readahead)
         return NULL;
-    memset(readahead, 0, offsetof(struct readahead, blocks));
     readahead->fd = fd;
     pthread_mutex_init(&readahead->lock, NULL);
     pthread_cond_init(&readahead->changed, NULL);
@@ -98,7 +95,7 @@ struct readahead *readahead_start(int fd) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error == 0)
         return readahead;
-    free(readahead);
+    bulk_free(readahead, sizeof(*readahead));
     return NULL;
 }
 
@@ -144,5 +141,5 @@ void readahead_stop(struct readahead *readahead) {
     pthread_join(readahead->thread, NULL);
     pthread_cond_destroy(&readahead->changed);
     pthread_mutex_destroy(&readahead->lock);
-    free(readahead);
+    bulk_free(readahead, sizeof(*readahead));
 }
