@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-/* Handing over costs a wake-up, so several datagrams go at once. */
-#define DATAGRAMS 4
-#define BLOCKS    8
+/* Handing over costs a wake-up, so many datagrams go at once; all in one huge page. */
+#define DATAGRAMS 16
+#define BLOCKS    3
 
 struct block {
     size_t count;
@@ -63,8 +63,8 @@ static void hand_over(struct readahead *readahead, int end) {
     readahead->filled++;
     readahead->ended = end != 0;
     readahead->error = end > 0 ? end : 0;
-    pthread_cond_signal(&readahead->changed);
     pthread_mutex_unlock(&readahead->lock);
+    pthread_cond_signal(&readahead->changed);
 }
 
 static void *run(void *data) {
@@ -100,14 +100,10 @@ struct readahead *readahead_start(int fd) {
 }
 
 /* Waits until the next block is filled; returns NULL at the end. */
-static struct block *wait_filled(struct readahead *readahead, bool release) {
+static struct block *wait_filled(struct readahead *readahead) {
     struct block *block = NULL;
 
     pthread_mutex_lock(&readahead->lock);
-    if (release) {
-        readahead->taken++;
-        pthread_cond_signal(&readahead->changed);
-    }
     while (readahead->filled == readahead->taken && !readahead->ended)
         pthread_cond_wait(&readahead->changed, &readahead->lock);
     if (readahead->filled != readahead->taken)
@@ -116,16 +112,23 @@ static struct block *wait_filled(struct readahead *readahead, bool release) {
     return block;
 }
 
-ssize_t readahead_next(struct readahead *readahead, void **datagram) {
-    struct block *block = wait_filled(readahead, false);
+static void release_block(struct readahead *readahead) {
+    pthread_mutex_lock(&readahead->lock);
+    readahead->taken++;
+    pthread_mutex_unlock(&readahead->lock);
+    pthread_cond_signal(&readahead->changed);
+}
 
-    while (block) {
+ssize_t readahead_next(struct readahead *readahead, void **datagram) {
+    struct block *block;
+
+    while ((block = wait_filled(readahead))) {
         if (readahead->next < block->count) {
             *datagram = block->data[readahead->next];
             return block->lens[readahead->next++];
         }
         readahead->next = 0;
-        block = wait_filled(readahead, true);
+        release_block(readahead);
     }
     errno = readahead->error;
     return errno ? -1 : 0;
@@ -136,8 +139,8 @@ void readahead_stop(struct readahead *readahead) {
         return;
     pthread_mutex_lock(&readahead->lock);
     readahead->stopping = true;
-    pthread_cond_signal(&readahead->changed);
     pthread_mutex_unlock(&readahead->lock);
+    pthread_cond_signal(&readahead->changed);
     pthread_join(readahead->thread, NULL);
     pthread_cond_destroy(&readahead->changed);
     pthread_mutex_destroy(&readahead->lock);
