@@ -26,17 +26,19 @@
 
 /* Most lists are short. */
 #define PLACES_SMALL 1024
-#define PLACES_LARGE (BULK_PAGE / sizeof(struct place))
+#define PLACES_LARGE (BULK_PAGE / 2 / sizeof(struct place))
+
+#define PLACES_SIZE(room) (2 * (room) * sizeof(struct place))
 
 struct place {
     uint64_t order;
     const struct list_row *row;
 };
 
-/* What is listed, in the end in its order. */
 struct list {
-    struct place *places;
+    struct place *places; /* `room` of them, and as many to sort them with */
     size_t count, room;
+    const struct place *sorted; /* where they came to stand */
     struct output *output;
 };
 
@@ -52,17 +54,17 @@ static uint64_t order_of(const struct socket *socket) {
 }
 
 static bool grow(struct list *list) {
-    struct place *places;
     size_t room = 2 * list->room;
+    struct place *places;
 
     if (room < PLACES_LARGE)
-        room = list->room ? PLACES_LARGE : PLACES_SMALL;
-    places = bulk_new(room * sizeof(*places));
+        room = room ? PLACES_LARGE : PLACES_SMALL;
+    places = bulk_new(PLACES_SIZE(room));
     if (!places)
         return false;
-    if (list->places)
+    if (list->count)
         memcpy(places, list->places, list->count * sizeof(*places));
-    bulk_free(list->places, list->room * sizeof(*places));
+    bulk_free(list->places, PLACES_SIZE(list->room));
     list->places = places;
     list->room = room;
     return true;
@@ -114,7 +116,7 @@ static bool sort_by_digit(const struct place *from, struct place *to, size_t cou
 
     for (size_t i = 0; i < count; i++)
         starts[digit_of(&from[i], shift)]++;
-    if (count == 0 || starts[digit_of(&from[0], shift)] == count)
+    if (starts[digit_of(&from[0], shift)] == count)
         return false;
     for (size_t digit = 0; digit < DIGIT_COUNT; digit++) {
         const size_t of_digit = starts[digit];
@@ -127,22 +129,21 @@ static bool sort_by_digit(const struct place *from, struct place *to, size_t cou
     return true;
 }
 
-/* A radix sort: qsort() took a tenth of the whole time of a long list. Returns false with errno. */
-static bool sort(struct list *list) {
-    const size_t size = list->room * sizeof(struct place);
-    struct place *other = list->count ? bulk_new(size) : NULL;
+/* A radix sort: qsort() took a tenth of the whole time of a long list. */
+static void sort(struct list *list) {
+    struct place *from = list->places, *to;
 
-    if (list->count && !other)
-        return false;
+    if (list->count == 0)
+        return;
+    to = from + list->room;
     for (int shift = 0; shift < ORDER_BITS; shift += DIGIT_BITS)
-        if (sort_by_digit(list->places, other, list->count, shift)) {
-            struct place *sorted = other;
+        if (sort_by_digit(from, to, list->count, shift)) {
+            struct place *sorted = to;
 
-            other = list->places;
-            list->places = sorted;
+            to = from;
+            from = sorted;
         }
-    bulk_free(other, size);
-    return true;
+    list->sorted = from;
 }
 
 /* Shows the rows. Returns false where `status` is what to exit with. */
@@ -152,7 +153,7 @@ static bool show(struct output *output, const struct selection *selection, struc
 
     output_list_heading(output);
     for (size_t i = 0; i < list->count; i++) {
-        const struct list_row *row = list->places[i].row;
+        const struct list_row *row = list->sorted[i].row;
         struct owner owner = {0};
 
         if (owners && row->inode && !owners_find(owners, row->inode, &owner))
@@ -181,16 +182,17 @@ static int run(const struct common *options) {
     output.owners = !selection->no_owner;
     output.netns = netns_inode();
     privileges_drop(needs_owners);
-    if (!dump(&selection->filter, &list))
-        goto out;
-    if (!sort(&list) || (needs_owners && !owners)) {
-        warn("cannot list %zu sockets", list.count);
+    if (needs_owners && !owners) {
+        warn("cannot look up owners");
         goto out;
     }
+    if (!dump(&selection->filter, &list))
+        goto out;
+    sort(&list);
     if (show(&output, selection, owners, &list, &status))
         status = STATUS_DONE;
 out:
-    bulk_free(list.places, list.room * sizeof(*list.places));
+    bulk_free(list.places, PLACES_SIZE(list.room));
     owners_free(owners);
     output_free(&output);
     return status;
