@@ -6,13 +6,9 @@
 
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* The most that a user may have (fs.pipe-max-size). */
-#define PIPE_SIZE (1024 * 1024)
 
 enum { KEY_COLOR = 0x200 };
 

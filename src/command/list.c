@@ -9,10 +9,10 @@
 #include "process/owner.h"
 #include "process/privileges.h"
 #include "sockdiag/sockdiag.h"
+#include "units/bulk.h"
 
 #include <err.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,16 +23,23 @@
 #define DUMPS_MAX 3
 
 /* How much text is gathered before it is written. */
-#define FLUSH_SIZE (256 * 1024)
+#define FLUSH_SIZE (64 * 1024)
 
-struct row {
+/* Most lists are short. */
+#define PLACES_SMALL 1024
+#define PLACES_LARGE (BULK_PAGE / 2 / sizeof(struct place))
+
+#define PLACES_SIZE(room) (2 * (room) * sizeof(struct place))
+
+struct place {
     uint64_t order;
-    struct list_row shown;
+    const struct list_row *row;
 };
 
-struct rows {
-    struct row *all;
+struct list {
+    struct place *places; /* `room` of them, and as many to sort them with */
     size_t count, room;
+    const struct place *sorted; /* where they came to stand */
     struct output *output;
 };
 
@@ -47,35 +54,45 @@ static uint64_t order_of(const struct socket *socket) {
            (uint32_t)socket->local_port << 16 | socket->remote_port;
 }
 
-static bool collect(void *into, const struct socket *socket, int64_t at_ns) {
-    struct rows *rows = into;
-    struct row *row;
+static bool grow(struct list *list) {
+    size_t room = 2 * list->room;
+    struct place *places;
 
-    (void)at_ns;
-    if (rows->count == rows->room) {
-        const size_t room = rows->room ? rows->room * 2 : 256;
-        struct row *all = reallocarray(rows->all, room, sizeof(*all));
-
-        if (!all)
-            return false;
-        rows->all = all;
-        rows->room = room;
-    }
-    row = &rows->all[rows->count++];
-    row->order = order_of(socket);
-    output_list_prepare(rows->output, socket, &row->shown);
+    if (room < PLACES_LARGE)
+        room = room ? PLACES_LARGE : PLACES_SMALL;
+    places = bulk_new(PLACES_SIZE(room));
+    if (!places)
+        return false;
+    if (list->count)
+        memcpy(places, list->places, list->count * sizeof(*places));
+    bulk_free(list->places, PLACES_SIZE(list->room));
+    list->places = places;
+    list->room = room;
     return true;
 }
 
-static bool dump(const struct filter *filter, struct rows *rows) {
+static bool collect(void *into, const struct socket *socket, int64_t at_ns) {
+    struct list *list = into;
+    struct list_row *row = NULL;
+
+    (void)at_ns;
+    if (list->count < list->room || grow(list))
+        row = output_list_prepare(list->output, socket);
+    if (!row)
+        return false;
+    list->places[list->count++] = (struct place){order_of(socket), row};
+    return true;
+}
+
+static bool dump(const struct filter *filter, struct list *list) {
     const uint32_t states = filter->states ? filter->states : STATES_DEFAULT;
     struct sockdiag *diag = sockdiag_open();
     int result = diag ? 1 : -1;
 
     for (int i = 0; result == 1 && i < DUMPS_MAX; i++) {
-        rows->count = 0;
-        output_list_begin(rows->output);
-        result = sockdiag_dump_at_once(diag, filter, states, collect, rows);
+        list->count = 0;
+        output_list_begin(list->output);
+        result = sockdiag_dump(diag, filter, states, collect, list);
     }
     if (result < 0)
         warn("cannot read the kernel's sockets (sock_diag)");
@@ -85,58 +102,59 @@ static bool dump(const struct filter *filter, struct rows *rows) {
     return result >= 0;
 }
 
-struct place {
-    uint64_t order;
-    const struct row *row;
-};
+#define ORDER_BITS  40
+#define DIGIT_BITS  10
+#define DIGIT_COUNT (1 << DIGIT_BITS)
 
-#define ORDER_BITS 40
-#define DIGIT_BITS 8
+static size_t digit_of(const struct place *place, int shift) {
+    return place->order >> shift & (DIGIT_COUNT - 1);
+}
 
-/* Sorts by one digit of the order, keeping what was sorted by the lower ones. */
-static void sort_by_digit(const struct place *from, struct place *to, size_t count, int shift) {
-    size_t starts[1 << DIGIT_BITS] = {0}, start = 0;
+/* Sorts by one digit of the order, keeping what was sorted by the lower ones. Returns false, and
+ * does nothing, where all have the same. */
+static bool sort_by_digit(const struct place *from, struct place *to, size_t count, int shift) {
+    size_t starts[DIGIT_COUNT] = {0}, start = 0;
 
     for (size_t i = 0; i < count; i++)
-        starts[from[i].order >> shift & ((1 << DIGIT_BITS) - 1)]++;
-    for (size_t digit = 0; digit < 1 << DIGIT_BITS; digit++) {
+        starts[digit_of(&from[i], shift)]++;
+    if (starts[digit_of(&from[0], shift)] == count)
+        return false;
+    for (size_t digit = 0; digit < DIGIT_COUNT; digit++) {
         const size_t of_digit = starts[digit];
 
         starts[digit] = start;
         start += of_digit;
     }
     for (size_t i = 0; i < count; i++)
-        to[starts[from[i].order >> shift & ((1 << DIGIT_BITS) - 1)]++] = from[i];
+        to[starts[digit_of(&from[i], shift)]++] = from[i];
+    return true;
 }
 
-/* A radix sort: qsort() took a tenth of the whole time of a long list. Returns NULL with errno. */
-static struct place *sort(const struct rows *rows) {
-    struct place *places = calloc(2 * (rows->count + 1), sizeof(*places));
-    struct place *from = places, *to = places ? places + rows->count : NULL;
+/* A radix sort: qsort() took a tenth of the whole time of a long list. */
+static void sort(struct list *list) {
+    struct place *from = list->places, *to;
 
-    if (!places)
-        return NULL;
-    for (size_t i = 0; i < rows->count; i++)
-        from[i] = (struct place){rows->all[i].order, &rows->all[i]};
-    for (int shift = 0; shift < ORDER_BITS; shift += DIGIT_BITS) {
-        struct place *sorted = to;
+    if (list->count == 0)
+        return;
+    to = from + list->room;
+    for (int shift = 0; shift < ORDER_BITS; shift += DIGIT_BITS)
+        if (sort_by_digit(from, to, list->count, shift)) {
+            struct place *sorted = to;
 
-        sort_by_digit(from, to, rows->count, shift);
-        to = from;
-        from = sorted;
-    }
-    memmove(places, from, rows->count * sizeof(*places));
-    return places;
+            to = from;
+            from = sorted;
+        }
+    list->sorted = from;
 }
 
 /* Shows the rows. Returns false where `status` is what to exit with. */
 static bool show(struct output *output, const struct selection *selection, struct owners *owners,
-                 const struct place *places, size_t count, int *status) {
+                 const struct list *list, int *status) {
     bool unseen = false;
 
     output_list_heading(output);
-    for (size_t i = 0; i < count; i++) {
-        const struct list_row *row = &places[i].row->shown;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct list_row *row = list->sorted[i].row;
         struct owner owner = {0};
 
         if (owners && row->inode && !owners_find(owners, row->inode, &owner))
@@ -159,25 +177,23 @@ static int run(const struct common *options) {
     const bool needs_owners = selection_needs_owners(selection);
     struct output output = display_output(&options->display, STDOUT_FILENO);
     struct owners *owners = needs_owners ? owners_new() : NULL;
-    struct rows rows = {.output = &output};
-    struct place *places = NULL;
+    struct list list = {.output = &output};
     int status = STATUS_FAILED;
 
     output.owners = !selection->no_owner;
     output.netns = netns_inode();
     privileges_drop(needs_owners);
-    if (!dump(&selection->filter, &rows))
-        goto out;
-    places = sort(&rows);
-    if (!places || (needs_owners && !owners)) {
-        warn("cannot list %zu sockets", rows.count);
+    if (needs_owners && !owners) {
+        warn("cannot look up owners");
         goto out;
     }
-    if (show(&output, selection, owners, places, rows.count, &status))
+    if (!dump(&selection->filter, &list))
+        goto out;
+    sort(&list);
+    if (show(&output, selection, owners, &list, &status))
         status = STATUS_DONE;
 out:
-    free(places);
-    free(rows.all);
+    bulk_free(list.places, PLACES_SIZE(list.room));
     owners_free(owners);
     output_free(&output);
     return status;

@@ -197,12 +197,6 @@ static bool addresses_match(const struct filter *filter, const struct socket *so
     return filter->address_count == 0;
 }
 
-bool filter_is_narrow(const struct filter *filter) {
-    return filter->either.count + filter->local.count + filter->remote.count +
-               filter->address_count >
-           0;
-}
-
 bool filter_matches(const struct filter *filter, const struct socket *socket) {
     if (filter->family != FILTER_ANY_FAMILY && (filter->family == FILTER_INET6) != socket->inet6)
         return false;

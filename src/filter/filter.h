@@ -47,9 +47,6 @@ char *states_parse(const char *text, uint32_t *states);
 
 bool ports_contain(const struct ports *ports, uint16_t port);
 
-/* Whether certain ports or addresses are asked for. */
-bool filter_is_narrow(const struct filter *filter);
-
 /* Whether the socket is one to watch, its state left aside. */
 bool filter_matches(const struct filter *filter, const struct socket *socket);
 

@@ -25,19 +25,32 @@ void output_endpoint(struct output *output, const struct endpoint_event *event) 
 }
 
 void output_list_begin(struct output *output) {
-    output->lines.len = 0;
+    rows_free(&output->rows);
     text_list_begin(output);
 }
 
-void output_list_prepare(struct output *output, const struct socket *socket, struct list_row *row) {
+struct list_row *output_list_prepare(struct output *output, const struct socket *socket) {
+    uint8_t lens[OUTPUT_LIST_COLUMNS] = {0};
+    const char *data = (const char *)socket;
+    size_t size = sizeof(*socket);
+    struct list_row *row;
+
+    if (!output->json) {
+        text_list_prepare(output, socket, lens);
+        data = output->line.data;
+        size = output->line.len;
+    }
+    row = output->line.error ? NULL : rows_add(&output->rows, sizeof(*row) + size);
+    if (!row)
+        return NULL;
     row->inode = socket->inode;
     row->uid = socket->uid;
+    row->size = (uint16_t)size;
+    row->widths_version = output->widths_version;
     row->state = socket->state;
-    row->at = output->lines.len;
-    if (output->json)
-        writer_put(&output->lines, (const char *)socket, sizeof(*socket));
-    else
-        text_list_prepare(output, socket, row);
+    memcpy(row->lens, lens, sizeof(lens));
+    memcpy(row->data, data, size);
+    return row;
 }
 
 void output_list_heading(struct output *output) {
@@ -48,10 +61,8 @@ void output_list_heading(struct output *output) {
 void output_list_row(struct output *output, const struct list_row *row, const struct owner *owner) {
     struct socket socket;
 
-    if (output->lines.error) {
-        output->writer.error = output->lines.error;
-    } else if (output->json) {
-        memcpy(&socket, output->lines.data + row->at, sizeof(socket));
+    if (output->json) {
+        memcpy(&socket, row->data, sizeof(socket));
         json_list_row(output, &socket, owner);
     } else {
         text_list_row(output, row, owner);
@@ -71,5 +82,6 @@ bool output_reader_gone(const struct output *output) {
 
 void output_free(struct output *output) {
     writer_free(&output->writer);
-    writer_free(&output->lines);
+    writer_free(&output->line);
+    rows_free(&output->rows);
 }

@@ -7,6 +7,7 @@
 #define TCPWATCH_OUTPUT_OUTPUT_H
 
 #include "endpoint/event.h"
+#include "output/rows.h"
 #include "output/writer.h"
 #include "watch/summary.h"
 
@@ -27,20 +28,21 @@ struct output {
     size_t address_width;
     uint64_t last_cookie; /* the connection of the line that was written last */
     size_t widths[OUTPUT_LIST_COLUMNS];
-    uint32_t widths_version; /* counts the changes of `widths` */
+    uint16_t widths_version; /* counts the changes of `widths` */
 
-    struct writer lines; /* what is prepared of a list */
+    struct rows rows;   /* what is prepared of a list */
+    struct writer line; /* a line of it, until its length is known */
 };
 
 /* A row of a list that waits to be shown: output's own, but for what an owner is looked up by.
  * Small, as a long list has many. */
 struct list_row {
     uint32_t inode, uid; /* of the socket */
-    size_t at; /* in `lines`: the cells as they were laid out; for JSON the socket itself */
-    uint32_t widths_version;
-    uint16_t len, starts[OUTPUT_LIST_COLUMNS];
-    uint8_t lens[OUTPUT_LIST_COLUMNS];
+    uint16_t size;       /* of `data` */
+    uint16_t widths_version;
     uint8_t state;
+    uint8_t lens[OUTPUT_LIST_COLUMNS]; /* of the cells, without the blanks around them */
+    char data[];                       /* the line as it was laid out; for JSON the socket itself */
 };
 
 /* Each adds to the buffer. */
@@ -53,9 +55,9 @@ void output_endpoint(struct output *output, const struct endpoint_event *event);
 
 /* A list, begun anew where the sockets have to be read again: every socket is prepared as it is
  * read, while the kernel walks on; when all of them are known, and so how wide the columns are,
- * come the heading and the rows. */
+ * come the heading and the rows. A row stays as long as the list; NULL: memory ran out. */
 void output_list_begin(struct output *output);
-void output_list_prepare(struct output *output, const struct socket *socket, struct list_row *row);
+struct list_row *output_list_prepare(struct output *output, const struct socket *socket);
 void output_list_heading(struct output *output);
 void output_list_row(struct output *output, const struct list_row *row, const struct owner *owner);
 

@@ -12,7 +12,9 @@ void text_event(struct output *output, const struct event *event);
 void text_summary(struct output *output, const struct summary *summary);
 void text_endpoint(struct output *output, const struct endpoint_event *event);
 void text_list_begin(struct output *output);
-void text_list_prepare(struct output *output, const struct socket *socket, struct list_row *row);
+/* Lays a line out in `line`, but for the owner. */
+void text_list_prepare(struct output *output, const struct socket *socket,
+                       uint8_t lens[OUTPUT_LIST_COLUMNS]);
 void text_list_heading(struct output *output);
 void text_list_row(struct output *output, const struct list_row *row, const struct owner *owner);
 

@@ -34,10 +34,9 @@ static const struct {
 _Static_assert(COLUMNS_MEASURED == OUTPUT_LIST_COLUMNS, "output.h has a width for each column");
 
 static void put_duration(struct writer *writer, int64_t ns) {
-    char *to = writer_room(writer, DURATION_TEXT_SIZE);
+    char text[DURATION_TEXT_SIZE];
 
-    if (to)
-        writer->len += duration_text(to, ns);
+    writer_put(writer, text, duration_text(text, ns));
 }
 
 static void put_timer(struct writer *writer, const struct socket *socket) {
@@ -124,11 +123,17 @@ static void put_cell(struct writer *writer, const struct socket *socket, enum co
     }
 }
 
+/* What separates two columns. */
+#define GAP 2
+
+/* More than the longest line has: a device's name is 15 bytes, each of which may be escaped. */
+#define LINE_MAX 1024
+
 /* Fills the column up from what was written at `from`, and sets the gap to the next. */
 static void align(struct writer *writer, enum column column, size_t from, size_t width) {
     const size_t len = writer->len - from;
 
-    writer_pad(writer, from, width + 2);
+    writer_pad(writer, from, width + GAP);
     if (columns[column].right && len < width && !writer->error) {
         memmove(writer->data + from + width - len, writer->data + from, len);
         memset(writer->data + from, ' ', width - len);
@@ -140,30 +145,51 @@ void text_list_begin(struct output *output) {
         output->widths[column] = output->header ? strlen(columns[column].title) : 0;
 }
 
-static void prepare_cell(struct output *output, const struct socket *socket, enum column column,
-                         struct list_row *row) {
-    struct writer *writer = &output->lines;
-    const size_t from = writer->len, width = output->widths[column];
-    size_t len;
+/* Moves a cell to the right, where nothing but blanks stands behind it. */
+static void move_right(char *cell, size_t len, size_t by) {
+    char short_cell[16];
 
-    put_cell(writer, socket, column);
-    len = writer->len - from;
-    if (len > width) {
+    if (len > sizeof(short_cell)) {
+        memmove(cell + by, cell, len);
+        memset(cell, ' ', by);
+        return;
+    }
+    memcpy(short_cell, cell, sizeof(short_cell));
+    memset(cell, ' ', sizeof(short_cell));
+    memcpy(cell + by, short_cell, sizeof(short_cell));
+}
+
+static uint8_t prepare_cell(struct output *output, const struct socket *socket,
+                            enum column column) {
+    struct writer *line = &output->line;
+    const size_t from = line->len;
+    size_t len, width;
+
+    put_cell(line, socket, column);
+    len = line->len - from;
+    if (len > output->widths[column]) {
         output->widths[column] = len;
         output->widths_version++;
     }
-    row->lens[column] = (uint8_t)len;
-    row->starts[column] = (uint16_t)(from - row->at);
+    width = output->widths[column];
     if (columns[column].right && len < width)
-        row->starts[column] = (uint16_t)(row->starts[column] + width - len);
-    align(writer, column, from, output->widths[column]);
+        move_right(line->data + from, len, width - len);
+    line->len = from + width + GAP;
+    return (uint8_t)len;
 }
 
-void text_list_prepare(struct output *output, const struct socket *socket, struct list_row *row) {
+void text_list_prepare(struct output *output, const struct socket *socket,
+                       uint8_t lens[OUTPUT_LIST_COLUMNS]) {
+    struct writer *line = &output->line;
+    char *to;
+
+    line->len = 0;
+    to = writer_room(line, LINE_MAX);
+    if (!to)
+        return;
+    memset(to, ' ', LINE_MAX);
     for (int column = 0; column < COLUMNS_MEASURED; column++)
-        prepare_cell(output, socket, (enum column)column, row);
-    row->len = (uint16_t)(output->lines.len - row->at);
-    row->widths_version = output->widths_version;
+        lens[column] = prepare_cell(output, socket, (enum column)column);
 }
 
 void text_list_heading(struct output *output) {
@@ -179,17 +205,21 @@ void text_list_heading(struct output *output) {
         writer_text(writer, "OWNER\n");
 }
 
-/* Lays the cells out anew: with colours, and as wide as the columns are now. */
+/* Lays the cells out anew: with colours, and as wide as the columns are now. None is empty or
+ * begins with a blank. */
 static void put_cells(struct output *output, const struct list_row *row) {
-    const char *prepared = output->lines.data + row->at;
     struct writer *writer = &output->writer;
+    const char *cell = row->data;
 
     if (output->color)
         writer_text(writer, text_state_color(row->state));
     for (int column = 0; column < COLUMNS_MEASURED; column++) {
         const size_t from = writer->len;
 
-        writer_put(writer, prepared + row->starts[column], row->lens[column]);
+        while (*cell == ' ')
+            cell++;
+        writer_put(writer, cell, row->lens[column]);
+        cell += row->lens[column];
         align(writer, (enum column)column, from, output->widths[column]);
         if (column == STATE && output->color)
             writer_text(writer, TEXT_COLOR_OFF);
@@ -200,7 +230,7 @@ void text_list_row(struct output *output, const struct list_row *row, const stru
     struct writer *writer = &output->writer;
 
     if (row->widths_version == output->widths_version && !output->color)
-        writer_put(writer, output->lines.data + row->at, row->len);
+        writer_put(writer, row->data, row->size);
     else
         put_cells(output, row);
     text_owner(writer, owner, row->inode, row->uid, row->state, output->owners);

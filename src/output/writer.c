@@ -2,6 +2,7 @@
 #include "output/writer.h"
 
 #include "units/clock.h"
+#include "units/digits.h"
 #include "units/duration.h"
 
 #include <errno.h>
@@ -29,12 +30,10 @@ char *writer_grow(struct writer *writer, size_t more) {
 }
 
 void writer_number(struct writer *writer, uint64_t number) {
-    char digits[20], *p = digits + sizeof(digits);
+    char *to = writer_room(writer, DIGITS_MAX);
 
-    do
-        *--p = (char)('0' + number % 10);
-    while (number /= 10);
-    writer_put(writer, p, (size_t)(digits + sizeof(digits) - p));
+    if (to)
+        writer->len = (size_t)(digits_put(to, number) - writer->data);
 }
 
 void writer_format(struct writer *writer, const char *format, ...) {

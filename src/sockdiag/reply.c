@@ -13,11 +13,12 @@
     ((len) >= offsetof(struct tcp_info, member) + sizeof(((struct tcp_info *)0)->member))
 
 static void read_info(struct socket *socket, const void *data, size_t len) {
-    struct tcp_info info = {0};
+    struct tcp_info info;
 
-    memcpy(&info, data, len < sizeof(info) ? len : sizeof(info));
     if (!INFO_REACHES(len, tcpi_total_retrans))
         return;
+    memset(&info, 0, len < sizeof(info) ? sizeof(info) : 0);
+    memcpy(&info, data, len < sizeof(info) ? len : sizeof(info));
     socket->has |= SOCKET_HAS_INFO;
     socket->retransmits = info.tcpi_retransmits;
     socket->probes = info.tcpi_probes;
@@ -52,11 +53,29 @@ static void read_info(struct socket *socket, const void *data, size_t len) {
     socket->bytes_retrans = info.tcpi_bytes_retrans;
 }
 
+/* Not mnl_attr_for_each(), which rounds the message's length up; by hand, as a long list has five
+ * of them for each socket. */
+static void read_attributes(struct socket *socket, const char *at, size_t left) {
+    while (left >= sizeof(struct nlattr)) {
+        const struct nlattr *attr = (const void *)at;
+        const size_t size = NLA_ALIGN(attr->nla_len);
+
+        if (attr->nla_len < NLA_HDRLEN || attr->nla_len > left)
+            return;
+        /* Before the handshake struct tcp_info counts from the start of the machine. */
+        if ((attr->nla_type & NLA_TYPE_MASK) == INET_DIAG_INFO &&
+            socket->state != TCP_STATE_SYN_SENT)
+            read_info(socket, at + NLA_HDRLEN, attr->nla_len - (size_t)NLA_HDRLEN);
+        if (size >= left)
+            return;
+        at += size;
+        left -= size;
+    }
+}
+
 bool reply_parse(const struct nlmsghdr *message, struct socket *socket) {
     const size_t payload = message->nlmsg_len - NLMSG_HDRLEN;
     const struct inet_diag_msg *diag = mnl_nlmsg_get_payload(message);
-    const char *end = (const char *)message + message->nlmsg_len;
-    const struct nlattr *attr;
 
     if (message->nlmsg_len < NLMSG_HDRLEN || payload < sizeof(*diag))
         return false;
@@ -85,12 +104,6 @@ bool reply_parse(const struct nlmsghdr *message, struct socket *socket) {
     socket->recv_queue = diag->idiag_rqueue;
     socket->send_queue = diag->idiag_wqueue;
 
-    /* Not mnl_attr_for_each(), which rounds the message's length up. */
-    for (attr = mnl_nlmsg_get_payload_offset(message, sizeof(*diag));
-         mnl_attr_ok(attr, (int)(end - (const char *)attr)); attr = mnl_attr_next(attr)) {
-        /* Before the handshake struct tcp_info counts from the start of the machine. */
-        if (mnl_attr_get_type(attr) == INET_DIAG_INFO && socket->state != TCP_STATE_SYN_SENT)
-            read_info(socket, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
-    }
+    read_attributes(socket, (const char *)(diag + 1), payload - sizeof(*diag));
     return true;
 }

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/sock_diag.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -85,30 +84,26 @@ static void discard_answer(struct sockdiag *diag) {
     errno = saved;
 }
 
-/* libmnl stops at a message that is flagged NLM_F_DUMP_INTR; what follows is worth having all the
- * same. Takes the flag off and returns whether any had it. */
-static bool take_interrupted(void *datagram, ssize_t len) {
-    bool interrupted = false;
-    int left = (int)len;
-
-    for (struct nlmsghdr *message = datagram; mnl_nlmsg_ok(message, left);
-         message = mnl_nlmsg_next(message, &left)) {
-        interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
-        message->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
-    }
-    return interrupted;
-}
-
-/* Hands on one datagram. Returns as mnl_cb_run(): MNL_CB_OK where more is to come. */
+/* Hands on one datagram. Returns as mnl_cb_run(): MNL_CB_OK where more is to come. But that stops
+ * at a message that is flagged NLM_F_DUMP_INTR; what follows is worth having all the same. */
 static int hand_on(struct sockdiag *diag, struct walk *walk, void *datagram, ssize_t len) {
+    int more = MNL_CB_OK;
+
     walk->at_ns = clock_now();
-    walk->interrupted |= take_interrupted(datagram, len);
-    return mnl_cb_run(datagram, (size_t)len, diag->seq, 0, on_message, walk);
+    for (struct nlmsghdr *message = datagram; more > MNL_CB_STOP && NLMSG_OK(message, len);
+         message = NLMSG_NEXT(message, len)) {
+        walk->interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+        message->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
+        if (message->nlmsg_type >= NLMSG_MIN_TYPE && message->nlmsg_seq == diag->seq)
+            more = on_message(message, walk);
+        else
+            more = mnl_cb_run(message, message->nlmsg_len, diag->seq, 0, NULL, NULL);
+    }
+    return more;
 }
 
 /* Reads the answer to a dump. Returns as mnl_cb_run(), MNL_CB_STOP at its end. */
 static int read_dump(struct sockdiag *diag, struct walk *walk) {
-    const struct readahead_dump begun = {.fd = sockdiag_descriptor(diag)};
     struct readahead *ahead = NULL;
     void *datagram = diag->buffer;
     int more = MNL_CB_OK;
@@ -117,7 +112,7 @@ static int read_dump(struct sockdiag *diag, struct walk *walk) {
         ssize_t len;
 
         if (count == DATAGRAMS_BEFORE_AHEAD)
-            ahead = readahead_start(&begun, 1);
+            ahead = readahead_start(sockdiag_descriptor(diag));
         if (ahead)
             len = readahead_next(ahead, &datagram);
         else
@@ -141,67 +136,6 @@ int sockdiag_dump(struct sockdiag *diag, const struct filter *filter, uint32_t s
         return walk.interrupted;
     discard_answer(diag);
     return -1;
-}
-
-/* The middle of the ports that this network namespace gives to those who connect. */
-static uint16_t middle_port(void) {
-    unsigned first = 0, last = 0;
-    FILE *range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-
-    if (!range || fscanf(range, "%u %u", &first, &last) != 2 || first > last || last > UINT16_MAX) {
-        first = 32768; /* inet_init_net(), net/ipv4/af_inet.c */
-        last = 60999;
-    }
-    if (range)
-        fclose(range);
-    return (uint16_t)(first + (last - first + 1) / 2);
-}
-
-/* Reads the answers to the dumps of both halves, as they come. Returns as sockdiag_dump(), and 2
- * where the threads cannot be had. */
-static int read_halves(struct sockdiag *low, struct sockdiag *high, struct walk *walk) {
-    const struct readahead_dump halves[] = {
-        {sockdiag_descriptor(low), (const struct nlmsghdr *)(const void *)low->request},
-        {sockdiag_descriptor(high), (const struct nlmsghdr *)(const void *)high->request},
-    };
-    struct readahead *ahead = readahead_start(halves, 2);
-    int left = 2, more = MNL_CB_OK;
-
-    if (!ahead)
-        return 2;
-    while (left > 0 && more >= 0) {
-        void *datagram = NULL;
-        const ssize_t len = readahead_next(ahead, &datagram);
-
-        if (len == 0)
-            errno = EPROTO;
-        more = len > 0 ? hand_on(low, walk, datagram, len) : MNL_CB_ERROR;
-        left -= more == MNL_CB_STOP;
-    }
-    readahead_stop(ahead);
-    return more < 0 ? -1 : walk->interrupted;
-}
-
-int sockdiag_dump_at_once(struct sockdiag *diag, const struct filter *filter, uint32_t states,
-                          sockdiag_take *take, void *into) {
-    const uint16_t middle = middle_port();
-    struct port_range below = {0, (uint16_t)(middle - 1)}, above = {middle, UINT16_MAX};
-    const struct filter low = {.local = {&below, 1}, .remote = {&below, 1}};
-    const struct filter high = {.either = {&above, 1}};
-    struct walk walk = {.filter = filter, .take = take, .into = into};
-    struct sockdiag *other = filter_is_narrow(filter) ? NULL : sockdiag_open();
-    int result = 2;
-
-    if (other) {
-        diag->seq++;
-        request_dump(diag->request, &low, states, diag->seq);
-        request_dump(other->request, &high, states, diag->seq);
-        result = read_halves(diag, other, &walk);
-        if (result < 0 || result == 2)
-            discard_answer(diag);
-        sockdiag_close(other);
-    }
-    return result == 2 ? sockdiag_dump(diag, filter, states, take, into) : result;
 }
 
 static bool take_one(void *into, const struct socket *socket, int64_t at_ns) {

@@ -25,12 +25,6 @@ typedef bool sockdiag_take(void *into, const struct socket *socket, int64_t at_n
 int sockdiag_dump(struct sockdiag *diag, const struct filter *filter, uint32_t states,
                   sockdiag_take *take, void *into);
 
-/* The same for a whole table that is wanted once and soon: where the filter is not narrow,
- * the kernel is asked for two halves at the same time, of low and of high ports, on two threads.
- * That takes more of the processors, and about half the time. */
-int sockdiag_dump_at_once(struct sockdiag *diag, const struct filter *filter, uint32_t states,
-                          sockdiag_take *take, void *into);
-
 /* Looks one socket up by addresses, ports, device and, where it is not 0, cookie. Returns 1 and
  * fills `found`, 0 where it is not there any more, -1 with errno. */
 int sockdiag_lookup(struct sockdiag *diag, const struct socket *socket, struct socket *found);

@@ -51,12 +51,13 @@ static void check_text(const struct writer *writer, bool color) {
 }
 
 static void show(struct output *output, const struct socket *socket, const struct owner *owner) {
-    struct list_row row;
+    const struct list_row *row;
 
     output_list_begin(output);
-    output_list_prepare(output, socket, &row);
+    row = output_list_prepare(output, socket);
+    require(row != NULL);
     output_list_heading(output);
-    output_list_row(output, &row, owner);
+    output_list_row(output, row, owner);
 }
 
 static void show_text(const struct socket *socket, const struct owner *owner) {

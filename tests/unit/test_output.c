@@ -200,26 +200,29 @@ static void what_is_unknown_is_absent(void **state) {
 /* One socket as `list` shows it. To be freed by the caller. */
 static char *list_of(struct output *output, const struct socket *sockets,
                      const struct owner *owners, size_t count) {
-    struct list_row *rows = calloc(count, sizeof(*rows));
+    const struct list_row **rows = calloc(count, sizeof(*rows));
 
     assert_non_null(rows);
     output_list_begin(output);
-    for (size_t i = 0; i < count; i++)
-        output_list_prepare(output, &sockets[i], &rows[i]);
+    for (size_t i = 0; i < count; i++) {
+        rows[i] = output_list_prepare(output, &sockets[i]);
+        assert_non_null(rows[i]);
+    }
     output_list_heading(output);
     for (size_t i = 0; i < count; i++)
-        output_list_row(output, &rows[i], &owners[i]);
+        output_list_row(output, rows[i], &owners[i]);
     free(rows);
     return take_text(output);
 }
 
 static void list_one(struct output *output, const struct socket *socket,
                      const struct owner *owner) {
-    struct list_row row;
+    const struct list_row *row;
 
     output_list_begin(output);
-    output_list_prepare(output, socket, &row);
-    output_list_row(output, &row, owner);
+    row = output_list_prepare(output, socket);
+    assert_non_null(row);
+    output_list_row(output, row, owner);
 }
 
 static void a_socket_is_told_in_json_as_far_as_it_is_known(void **state) {

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Memory for much, in huge pages where the kernel has them: to touch page after page for the first
+ * time is not the least that a long list costs.
+ */
+#ifndef TCPWATCH_UNITS_BULK_H
+#define TCPWATCH_UNITS_BULK_H
+
+#include <stddef.h>
+
+#define BULK_PAGE ((size_t)2 * 1024 * 1024)
+
+/* Zeroed memory that takes nothing before it is touched. A size that is small beside BULK_PAGE gets
+ * pages as they always are. Returns NULL with errno; to be freed with the same size. */
+void *bulk_new(size_t size);
+void bulk_free(void *data, size_t size);
+
+#endif
