@@ -7,8 +7,8 @@
 
 #include <stddef.h>
 
-/* The one of `words` with the fewest letters to change, at most a third of its own; NULL where none
- * is near. */
+/* The only one of `words` that begins so, else the one with the fewest letters to change, at most a
+ * third of its own; NULL where none is near. Upper and lower case are the same. */
 const char *nearest_word(const char *typed, const char *const *words, size_t count);
 
 #endif

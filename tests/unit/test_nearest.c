@@ -9,10 +9,24 @@ static void the_word_that_was_meant_is_found(void **state) {
     static const struct {
         const char *typed, *meant;
     } rows[] = {
-        {"monitor", "monitor"}, {"monitro", "monitor"}, {"moniter", "monitor"}, {"mon", NULL},
-        {"lst", "list"},        {"lits", "list"},       {"clinet", "client"},   {"sever", "server"},
-        {"explian", "explain"}, {"lap", "lab"},         {"xyz", NULL},          {"", NULL},
-        {"LIST", NULL},
+        {"monitor", "monitor"},
+        {"monitro", "monitor"},
+        {"moniter", "monitor"},
+        {"mon", "monitor"},
+        {"lst", "list"},
+        {"lits", "list"},
+        {"clinet", "client"},
+        {"sever", "server"},
+        {"explian", "explain"},
+        {"lap", "lab"},
+        {"xyz", NULL},
+        {"", NULL},
+        {"LIST", "list"},
+        {"MoN", "monitor"},
+        {"Explian", "explain"},
+        {"s", "server"},
+        {"l", NULL},
+        {"listing", NULL},
     };
 
     (void)state;
