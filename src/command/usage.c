@@ -64,9 +64,16 @@ int64_t usage_duration(const struct argp_state *state, const char *option, const
 
     if (ns >= least_ns)
         return ns;
-    snprintf(allowed, sizeof(allowed), "a number with ms, s, m or h (a bare number is seconds), %s",
-             least);
-    usage_refuse(state, option, value, ns < 0 ? "is no duration" : "is too short", allowed);
+    snprintf(
+        allowed, sizeof(allowed),
+        "a number with ms, s, m or h (a bare number is seconds), %s, at most " DURATION_MAX_TEXT
+        " (3650 days)",
+        least);
+    usage_refuse(state, option, value,
+                 ns == DURATION_TOO_LONG ? "is too long"
+                 : ns < 0                ? "is no duration"
+                                         : "is too short",
+                 allowed);
 }
 
 uint64_t usage_number(const struct argp_state *state, const char *option, const char *value,

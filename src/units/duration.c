@@ -24,7 +24,7 @@ int64_t duration_parse(const char *text) {
     for (; isdigit((unsigned char)*p); p++) {
         whole = whole * 10 + (*p - '0');
         if (whole > DURATION_MAX_NS)
-            return -1;
+            whole = DURATION_MAX_NS; /* too long in any unit */
     }
     if (*p == '.') {
         if (!isdigit((unsigned char)*++p))
@@ -38,9 +38,9 @@ int64_t duration_parse(const char *text) {
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
         if (strcmp(p, units[i].name) == 0) {
             if (whole > DURATION_MAX_NS / units[i].ns)
-                return -1;
+                return DURATION_TOO_LONG;
             ns = whole * units[i].ns + fraction * units[i].ns / scale;
-            return ns > DURATION_MAX_NS ? -1 : ns;
+            return ns > DURATION_MAX_NS ? DURATION_TOO_LONG : ns;
         }
     return -1;
 }

@@ -13,7 +13,10 @@
 #define NS_PER_S  1000000000LL
 
 /* Reads a number with ms, s, m or h ("1.5s", "200ms"); a bare number is seconds.
- * Returns nanoseconds, or -1 for anything else: a sign, another unit, more than 10 years. */
+ * Returns nanoseconds, DURATION_TOO_LONG above the maximum of 10 years, or -1 for anything else: a
+ * sign, another unit. */
+#define DURATION_MAX_TEXT "87600h"
+#define DURATION_TOO_LONG -2
 int64_t duration_parse(const char *text);
 
 /* Writes a text and its NUL: "0.3ms", "120ms", "12.4s", "3m07s", "2h05m", "3d04h".

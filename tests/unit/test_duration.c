@@ -71,8 +71,10 @@ static void ten_years_are_the_most(void **state) {
         if (duration_parse(taken[i]) != 3650 * DAY)
             fail_msg("%s is not ten years", taken[i]);
     for (size_t i = 0; i < COUNT(refused); i++)
-        if (duration_parse(refused[i]) != -1)
-            fail_msg("%s is taken", refused[i]);
+        if (duration_parse(refused[i]) != DURATION_TOO_LONG)
+            fail_msg("%s is not too long", refused[i]);
+    assert_int_equal(duration_parse(DURATION_MAX_TEXT), 3650 * DAY);
+    assert_int_equal(duration_parse("99999999999999999999x"), -1);
 }
 
 static void digits_beyond_a_millionth_change_nothing(void **state) {
@@ -136,8 +138,8 @@ static void a_text_never_says_more_than_passed(void **state) {
 
 static void a_fraction_does_not_go_beyond_ten_years(void **state) {
     (void)state;
-    assert_int_equal(duration_parse("87600.5h"), -1);
-    assert_int_equal(duration_parse("315360000.5s"), -1);
+    assert_int_equal(duration_parse("87600.5h"), DURATION_TOO_LONG);
+    assert_int_equal(duration_parse("315360000.5s"), DURATION_TOO_LONG);
 }
 
 int main(void) {
