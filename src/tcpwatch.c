@@ -16,19 +16,15 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct command {
-    const char *name, *summary;
-    int (*run)(int argc, char **argv);
-} commands[] = {
+const struct command commands[] = {
     {"monitor", "print every state transition on a port, as it happens", command_monitor},
     {"list", "print those connections as they stand now, then exit", command_list},
     {"server", "echo server whose way of ending connections can be chosen", command_server},
     {"client", "line client that says at once when the peer goes away, and how", command_client},
+    {0},
 };
 
-#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
-
-const char *argp_program_version = PACKAGE_STRING;
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]) - 1)
 
 /* What the root parser finds. */
 struct choice {
@@ -48,18 +44,16 @@ static _Noreturn void refuse(const struct argp_state *state, const char *name) {
     if (name)
         nearest = nearest_word(name, names, COMMANDS);
     if (nearest)
-        snprintf(what, sizeof(what), "is no command, did you mean '%s'?", nearest);
-    usage_refuse(state, "COMMAND", name ? name : "", name ? what : "is no command: one is missing",
-                 allowed);
+        snprintf(what, sizeof(what), "is no command (did you mean '%s'?)", nearest);
+    if (name)
+        usage_refuse(state, "COMMAND", name, what, allowed);
+    usage_refuse_missing(state, "a command", allowed);
 }
 
 static error_t parse(int key, char *value, struct argp_state *state) {
     struct choice *choice = state->input;
 
     switch (key) {
-    case ARGP_KEY_INIT:
-        usage_quiet(state);
-        return 0;
     case ARGP_KEY_ARG:
         for (size_t i = 0; i < COMMANDS; i++)
             if (strcmp(value, commands[i].name) == 0) {
@@ -117,7 +111,7 @@ int main(int argc, char **argv) {
 
     fill_standard_descriptors();
     argv[0] = program_invocation_name = program_invocation_short_name;
-    usage_parse(&argp, argc, argv, &choice);
+    usage_parse_root(&argp, argc, argv, &choice);
     snprintf(name, sizeof(name), "%s %s", program_invocation_short_name, choice.command->name);
     argv[choice.index] = name;
     return choice.command->run(argc - choice.index, argv + choice.index);

@@ -110,7 +110,6 @@ static error_t parse(int key, char *value, struct argp_state *state) {
 
     switch (key) {
     case ARGP_KEY_INIT:
-        usage_quiet(state);
         state->child_inputs[0] = &settings->liveness;
         state->child_inputs[1] = &options->display;
         return 0;

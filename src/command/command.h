@@ -13,6 +13,15 @@ enum {
     STATUS_USAGE = 64,      /* EX_USAGE of <sysexits.h> */
 };
 
+/* The table that all follows from: dispatch, help, and who has which option. Its end has no name.
+ */
+struct command {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv);
+};
+
+extern const struct command commands[];
+
 /* Each takes its own name as argv[0] and returns an exit status. */
 int command_monitor(int argc, char **argv);
 int command_list(int argc, char **argv);

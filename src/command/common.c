@@ -13,7 +13,6 @@ static error_t parse(int key, char *value, struct argp_state *state) {
 
     switch (key) {
     case ARGP_KEY_INIT:
-        usage_quiet(state);
         state->child_inputs[0] = &common->selection;
         state->child_inputs[1] = &common->display;
         return 0;

@@ -1,27 +1,107 @@
 /* SPDX-License-Identifier: MIT */
+#include "config.h"
+
 #include "command/usage.h"
 
 #include "command/command.h"
+#include "command/options.h"
 #include "filter/filter.h"
 #include "output/writer.h"
 #include "units/duration.h"
 
+#include <err.h>
 #include <errno.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-void usage_parse(const struct argp *argp, int argc, char **argv, void *input) {
-    argp_err_exit_status = STATUS_USAGE;
-    if (argp_parse(argp, argc, argv, ARGP_IN_ORDER, NULL, input))
-        exit(STATUS_USAGE);
+static const struct argp_option help_options[] = {
+    {"help", KEY_HELP, NULL, 0, "Give this help list", -1},
+    {"usage", KEY_USAGE, NULL, 0, "Give a short usage message", 0},
+    {"version", KEY_VERSION, NULL, 0, "Print program version", -1},
+    {0},
+};
+
+/* Writes what was asked for and exits. */
+static _Noreturn void show(const char *text, size_t len) {
+    struct writer writer = {0};
+
+    writer_put(&writer, text, len);
+    if (writer_flush(&writer, STDOUT_FILENO, NULL, INT64_MAX) < 0 && errno != EPIPE)
+        err(STATUS_FAILED, "cannot write the output");
+    exit(STATUS_DONE);
 }
 
-void usage_quiet(struct argp_state *state) {
-    /* Without a stream argp neither prints "Try --help" nor exits: argp_parse() returns. */
-    state->err_stream = NULL;
+static _Noreturn void show_help(const struct argp_state *state, unsigned flags) {
+    char *text = NULL;
+    size_t len = 0;
+    FILE *stream = open_memstream(&text, &len);
+
+    if (!stream)
+        err(STATUS_FAILED, "cannot write the help");
+    argp_help(state->root_argp, stream, flags, state->name);
+    if (fclose(stream) != 0)
+        err(STATUS_FAILED, "cannot write the help");
+    show(text, len);
+}
+
+static error_t parse_help(int key, char *value, struct argp_state *state) {
+    (void)value;
+    switch (key) {
+    case KEY_HELP:
+        show_help(state, ARGP_HELP_STD_HELP);
+    case KEY_USAGE:
+        show_help(state, ARGP_HELP_USAGE);
+    case KEY_VERSION:
+        show(PACKAGE_STRING "\n", strlen(PACKAGE_STRING "\n"));
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* Where usage_argp_of() waits for the answer; NULL: nobody does. */
+static jmp_buf *asking;
+static const struct argp *answer;
+
+const struct argp *usage_argp_of(const struct command *command) {
+    static const struct argp none;
+    char *argv[] = {(char *)command->name, NULL};
+    jmp_buf back;
+
+    answer = &none;
+    asking = &back;
+    if (setjmp(back) == 0)
+        command->run(1, argv);
+    asking = NULL;
+    return answer;
+}
+
+/* argp's own help cannot be had without getopt's messages, and on a stream that nobody checks. The
+ * input goes to the first parser: the command's. */
+static void parse(const struct argp *argp, int argc, char **argv, void *input, bool root) {
+    static const struct argp help = {.options = help_options, .parser = parse_help};
+    const struct argp_child children[] = {{argp, 0, NULL, 0}, {&help, 0, NULL, 0}, {0}};
+    const struct argp all = {.children = children};
+
+    if (asking) {
+        answer = argp;
+        longjmp(*asking, 1);
+    }
+    options_check(&all, argc, argv, root);
+    errno = argp_parse(&all, argc, argv, ARGP_IN_ORDER | ARGP_NO_ERRS | ARGP_NO_HELP, NULL, input);
+    if (errno)
+        err(STATUS_FAILED, "cannot read the options");
+}
+
+void usage_parse(const struct argp *argp, int argc, char **argv, void *input) {
+    parse(argp, argc, argv, input, false);
+}
+
+void usage_parse_root(const struct argp *argp, int argc, char **argv, void *input) {
+    parse(argp, argc, argv, input, true);
 }
 
 /* Values are shown as what they are: they may hold anything. */
@@ -31,19 +111,35 @@ static _Noreturn void refuse(struct writer *line) {
     exit(STATUS_USAGE);
 }
 
-_Noreturn void usage_refuse(const struct argp_state *state, const char *option, const char *value,
-                            const char *what, const char *allowed) {
+_Noreturn void usage_refuse_for(const char *program, const char *option, const char *value,
+                                const char *what, const char *allowed) {
     struct writer line = {0};
 
-    writer_text(&line, state->name);
+    writer_text(&line, program);
     writer_text(&line, ": ");
-    writer_text(&line, option);
-    writer_text(&line, ": '");
+    if (option) {
+        writer_text(&line, option);
+        writer_text(&line, ": ");
+    }
+    writer_text(&line, "'");
     writer_name(&line, value);
     writer_text(&line, "' ");
     writer_text(&line, what);
     writer_text(&line, "; allowed: ");
     writer_text(&line, allowed);
+    refuse(&line);
+}
+
+_Noreturn void usage_refuse(const struct argp_state *state, const char *option, const char *value,
+                            const char *what, const char *allowed) {
+    usage_refuse_for(state->name, option, value, what, allowed);
+}
+
+_Noreturn void usage_refuse_missing(const struct argp_state *state, const char *what,
+                                    const char *allowed) {
+    struct writer line = {0};
+
+    writer_format(&line, "%s: %s is missing; allowed: %s", state->name, what, allowed);
     refuse(&line);
 }
 

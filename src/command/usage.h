@@ -8,15 +8,35 @@
 #include <argp.h>
 #include <stdint.h>
 
+struct command;
+
+/* The keys of the options that every parser has. */
+enum {
+    KEY_HELP = '?',
+    KEY_VERSION = 'V',
+    KEY_USAGE = 0x700,
+};
+
 /* Runs a command's parser; exits where the options are wrong or ask for help. */
 void usage_parse(const struct argp *argp, int argc, char **argv, void *input);
 
-/* For a parser's ARGP_KEY_INIT: getopt says in one line what is wrong, argp adds nothing. */
-void usage_quiet(struct argp_state *state);
+/* The same for what stands before the command. */
+void usage_parse_root(const struct argp *argp, int argc, char **argv, void *input);
+
+/* The argp that a command hands to usage_parse(). */
+const struct argp *usage_argp_of(const struct command *command);
 
 /* Refuses a value: "tcpwatch list: --port: '0' is not a port; allowed are ...". Exits. */
 _Noreturn void usage_refuse(const struct argp_state *state, const char *option, const char *value,
                             const char *what, const char *allowed);
+
+/* The same where no parser runs. `option` NULL: the value says all. */
+_Noreturn void usage_refuse_for(const char *program, const char *option, const char *value,
+                                const char *what, const char *allowed);
+
+/* Refuses a command line where something is not there. Exits. */
+_Noreturn void usage_refuse_missing(const struct argp_state *state, const char *what,
+                                    const char *allowed);
 
 /* Refuses an argument where none is wanted. Exits. */
 _Noreturn void usage_refuse_argument(const struct argp_state *state, const char *argument);

@@ -255,7 +255,7 @@ class Usage(unittest.TestCase):
         self.assertIn("--frob", self.refuse("list", "--frob"))
         self.assertIn("-4 and -6", self.refuse("list", "-4", "-6"))
         self.assertIn("'extra'", self.refuse("monitor", "extra"))
-        self.assertIn("requires an argument", self.refuse("list", "--port"))
+        self.assertIn("lacks its value", self.refuse("list", "--port"))
         self.assertIn("allowed: ", self.refuse())
 
     def test_unknown_command_names_the_nearest(self):

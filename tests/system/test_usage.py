@@ -4,6 +4,15 @@ import subprocess
 import unittest
 
 from harness import TCPWATCH
+from test_manual import OPTIONS, allowed, options_of
+
+COMMANDS = set(OPTIONS)
+
+
+def names_of(*command):
+    """Every name of every option in --help."""
+    return {name.split("=")[0] for option in options_of(*command) for name in option.split(", ")}
+
 
 class Refusals(unittest.TestCase):
     def refuse(self, *args):
@@ -17,6 +26,106 @@ class Refusals(unittest.TestCase):
         self.assertIn("; allowed: ", done.stderr)
         return done.stderr[:-1]
 
+    def reason(self, *args):
+        """What is wrong, without the program's name and what is allowed."""
+        line = self.refuse(*args).split("; allowed: ")[0]
+        name = "tcpwatch: " if args[0] not in COMMANDS else f"tcpwatch {args[0]}: "
+        self.assertTrue(line.startswith(name), line)
+        return line[len(name):]
+
+
+class Options(Refusals):
+    def test_unknown_option_lists_those_of_the_command(self):
+        for command in COMMANDS:
+            for option in "--frobnicate", "-x":
+                self.assertEqual(self.reason(command, option), f"'{option}' is no option")
+                self.assertEqual(allowed(command, option), names_of(command))
+        self.assertEqual(self.reason("--frobnicate"), "'--frobnicate' is no option")
+        self.assertEqual(allowed("--frobnicate"), names_of() | COMMANDS)
+
+    def test_unknown_option_names_the_nearest(self):
+        for given, meant in [("--prot", "--port"), ("--prot=80", "--port"), ("--PORT", "--port"),
+                             ("--stat", None), ("--colour=always", "--color"), ("-P", "-p"),
+                             ("--kepalive", None), ("--jsno", "--json")]:
+            with self.subTest(given=given):
+                line = self.refuse("list", given)
+                if meant:
+                    self.assertIn(f"(did you mean '{meant}'?)", line)
+                else:
+                    self.assertNotIn("did you mean", line)
+        self.assertIn("(did you mean '--keepalive'?)", self.refuse("client", "--kepalive=3"))
+        self.assertIn("(did you mean '--version'?)", self.refuse("--verison"))
+
+    def test_short_options_in_a_cluster(self):
+        for cluster in "-jx", "-xj", "-jxH":
+            self.assertEqual(self.reason("list", cluster), "'-x' is no option")
+
+    def test_option_of_another_command_names_it(self):
+        self.assertEqual(self.reason("list", "--until", "CLOSE"),
+                         "'--until' is an option of monitor")
+        self.assertEqual(self.reason("list", "-d", "5"), "'-d' is an option of monitor")
+        self.assertEqual(self.reason("server", "--state=CLOSE"),
+                         "'--state' is an option of monitor, list")
+        self.assertEqual(self.reason("monitor", "--keepalive=5"),
+                         "'--keepalive' is an option of server, client")
+        self.assertEqual(allowed("list", "--until", "CLOSE"), names_of("list"))
+
+    def test_option_before_the_command(self):
+        for option in "--port", "-p":
+            self.assertEqual(self.reason(option, "80", "monitor"),
+                             f"'{option}' stands before the command, which comes first")
+            self.assertEqual(allowed(option, "80", "monitor"),
+                             {f"{command} {option}" for command in ("monitor", "list", "server")})
+
+    def test_value_for_an_option_without_one(self):
+        for value in "1", "":
+            self.assertEqual(self.reason("monitor", f"--json={value}"),
+                             f"--json: '{value}' is a value, and this option takes none")
+        self.assertEqual(allowed("monitor", "--json=1"), {"-j", "--json"})
+        self.assertEqual(self.reason("monitor", "--js=1"),
+                         "--json: '1' is a value, and this option takes none")
+        self.assertIn("--version: '3' is a value", self.refuse("--version=3"))
+
+    def test_option_without_its_value(self):
+        for option in "--port", "-p":
+            self.assertEqual(self.reason("list", option), f"'{option}' lacks its value")
+            self.assertEqual(allowed("list", option), {"-p", "--port=PORTS"})
+        self.assertEqual(allowed("server", "--model"), {"--model=event|fork"})
+
+    def test_beginning_of_more_than_one_option(self):
+        self.assertEqual(self.reason("list", "--no"),
+                         "'--no' is the beginning of more than one option")
+        self.assertEqual(allowed("list", "--no"), {"--no-header", "--no-owner"})
+
+    def test_beginning_of_one_option_is_enough(self):
+        self.assertIn("--process: ''", self.refuse("list", "--pro="))
+        self.assertIn("--state: 'x'", self.refuse("list", "--sta", "x"))
+
+    def test_control_bytes_of_an_option_never_reach_the_terminal(self):
+        self.assertEqual(self.reason("list", "--a\x1b[31m\n"), "'--a\\x1b[31m\\x0a' is no option")
+        self.assertEqual(self.reason("list", "-\x07"), "'-\\x07' is no option")
+        self.assertEqual(self.reason("list", "--json=\x1b"),
+                         "--json: '\\x1b' is a value, and this option takes none")
+
+    def test_what_argp_has_besides_is_no_option(self):
+        for option in "--HANG=1", "--program-name=x":
+            self.assertIn("is no option", self.refuse("list", option))
+
+
+class Commands(Refusals):
+    def test_missing_command(self):
+        self.assertEqual(self.refuse(), "tcpwatch: a command is missing; "
+                                        "allowed: monitor, list, server, client")
+
+    def test_unknown_command_names_the_nearest(self):
+        for given, meant in [("moniter", "monitor"), ("mon", "monitor"), ("MONITOR", "monitor"),
+                             ("Lst", "list"), ("cl", "client")]:
+            self.assertEqual(self.refuse(given),
+                             f"tcpwatch: COMMAND: '{given}' is no command (did you mean "
+                             f"'{meant}'?); allowed: monitor, list, server, client")
+        for given in "", "frobnicate":
+            self.assertNotIn("did you mean", self.refuse(given))
+
 
 class Durations(Refusals):
     def test_too_long_names_the_most(self):
@@ -27,6 +136,26 @@ class Durations(Refusals):
             self.assertIn(", at most 87600h (3650 days)", line)
             self.assertIn("is too long", self.refuse(command, f"{option}=87601h"))
             self.assertIn("is no duration", self.refuse(command, f"{option}=99999999999d"))
+
+
+class Output(unittest.TestCase):
+    def write_to(self, file, *args):
+        return subprocess.run([TCPWATCH, *args], stdout=file, stderr=subprocess.PIPE, text=True,
+                              timeout=10, check=False)
+
+    def test_full_disk_under_help(self):
+        for args in (["--help"], ["--usage"], ["--version"], ["list", "--help"],
+                     ["client", "--usage"], ["monitor", "--version"]):
+            with self.subTest(args=args), open("/dev/full", "w", encoding="ascii") as full:
+                done = self.write_to(full, *args)
+                self.assertEqual(done.returncode, 1)
+                self.assertRegex(done.stderr, r"^tcpwatch: .*No space left on device\n$")
+
+    def test_closed_descriptor_under_help(self):
+        done = subprocess.run(f"{TCPWATCH} --help >&-", shell=True, stderr=subprocess.PIPE,
+                              text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^tcpwatch: .*Bad file descriptor\n$")
 
 
 if __name__ == "__main__":
