@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,7 @@ int main(int argc, char **argv) {
     char name[64];
 
     fill_standard_descriptors();
+    signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an EPIPE, and no reason to die */
     argv[0] = program_invocation_name = program_invocation_short_name;
     usage_parse_root(&argp, argc, argv, &choice);
     snprintf(name, sizeof(name), "%s %s", program_invocation_short_name, choice.command->name);

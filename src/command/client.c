@@ -204,7 +204,6 @@ static int status_of(const struct options *options, const struct client_outcome 
 static void block_signals(void) {
     sigset_t signals;
 
-    signal(SIGPIPE, SIG_IGN);
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);

@@ -192,7 +192,6 @@ static void raise_descriptor_limit(void) {
 static void block_signals(void) {
     sigset_t signals;
 
-    signal(SIGPIPE, SIG_IGN);
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);

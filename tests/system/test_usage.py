@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A wrong command line: one line that says what was given, why it is wrong and what is allowed."""
+import os
 import subprocess
 import unittest
 
-from harness import TCPWATCH
+from harness import TCPWATCH, NetworkTest
 from test_manual import OPTIONS, allowed, options_of
 
 COMMANDS = set(OPTIONS)
@@ -138,7 +139,7 @@ class Durations(Refusals):
             self.assertIn("is no duration", self.refuse(command, f"{option}=99999999999d"))
 
 
-class Output(unittest.TestCase):
+class Output(NetworkTest):
     def write_to(self, file, *args):
         return subprocess.run([TCPWATCH, *args], stdout=file, stderr=subprocess.PIPE, text=True,
                               timeout=10, check=False)
@@ -156,6 +157,17 @@ class Output(unittest.TestCase):
                               text=True, check=False)
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, r"^tcpwatch: .*Bad file descriptor\n$")
+
+    def test_closed_pipe_ends_quietly(self):
+        self.listen()
+        for args in ["list"], ["list", "--json"], ["list", "--help"], ["--help"], ["--version"]:
+            with self.subTest(args=args):
+                reading, writing = os.pipe()
+                os.close(reading)
+                with os.fdopen(writing, "w") as pipe:
+                    # Python has SIGPIPE ignored, and subprocess restores it: as in a shell.
+                    done = self.write_to(pipe, *args)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
 
 
 if __name__ == "__main__":
