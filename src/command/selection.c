@@ -35,6 +35,8 @@ static const struct argp_option options[] = {
 
 #define PORTS_ALLOWED                                                                              \
     "1 to 65535, service names, ranges FIRST-LAST with FIRST not above LAST, comma lists"
+#define ADDRESSES_ALLOWED                                                                          \
+    "IPv4 with /0 to /32, IPv6 with /0 to /128, a link-local one with %DEVICE, comma lists"
 #define STATES_ALLOWED                                                                             \
     "LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, CLOSING, "         \
     "LAST_ACK, TIME_WAIT, CLOSE, NEW_SYN_RECV, BOUND_INACTIVE"
@@ -82,8 +84,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         return 0;
     case 'a':
         if ((wrong = prefix_parse(value, filter)))
-            usage_refuse(state, "--address", wrong, "is no address",
-                         "IPv4 with /0 to /32, IPv6 with /0 to /128, comma lists");
+            usage_refuse(state, "--address", wrong, "is no address", ADDRESSES_ALLOWED);
         return 0;
     case 's':
         if ((wrong = states_parse(value, &filter->states)))
@@ -105,6 +106,9 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_NO_OWNER:
         selection->no_owner = true;
         return 0;
+    case ARGP_KEY_END:
+        selection->program = state->name;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -116,7 +120,7 @@ bool selection_needs_owners(const struct selection *selection) {
     return !selection->no_owner || selection->process;
 }
 
-bool selection_enter(struct selection *selection) {
+static bool enter_netns(struct selection *selection) {
     if (!selection->netns_name || netns_enter(&selection->netns) == 0)
         return true;
     if (errno == EPERM)
@@ -125,6 +129,18 @@ bool selection_enter(struct selection *selection) {
     else
         warn("cannot enter the network namespace %s", selection->netns_name);
     return false;
+}
+
+bool selection_enter(struct selection *selection) {
+    const char *unknown;
+
+    if (!enter_netns(selection))
+        return false;
+    unknown = filter_find_devices(&selection->filter);
+    if (unknown)
+        usage_refuse_for(selection->program, "--address", unknown,
+                         "is no device of this network namespace", "those of 'ip link'");
+    return true;
 }
 
 void selection_free(struct selection *selection) {

@@ -16,6 +16,7 @@ struct selection {
     const char *netns_name; /* as it was given; NULL: this namespace */
     struct netns netns;     /* open where it was given, until selection_enter() */
     bool no_owner;          /* do not show owners */
+    const char *program;    /* and the command */
 };
 
 /* Its input is a struct selection. */
@@ -24,8 +25,8 @@ extern const struct argp selection_argp;
 /* Whether owners have to be looked up, to be shown or to select by. */
 bool selection_needs_owners(const struct selection *selection);
 
-/* Enters the network namespace where one was given. Says on stderr why it could not; returns
- * whether it is done. */
+/* Enters the network namespace where one was given, and finds the devices of the addresses in it.
+ * Says on stderr why it could not; returns whether it is done. Exits where a device is unknown. */
 bool selection_enter(struct selection *selection);
 
 void selection_free(struct selection *selection);

@@ -103,36 +103,57 @@ char *ports_parse(const char *text, struct ports *ports) {
     return wrong;
 }
 
+/* Cuts the text at the separator; returns what stands behind it, NULL where there is none. */
+static char *cut(char *text, char separator) {
+    char *found = strchr(text, separator);
+
+    if (found)
+        *found++ = '\0';
+    return found;
+}
+
+static bool length_parse(const char *text, bool ipv4, unsigned *len) {
+    char *end;
+    const unsigned long bits = strtoul(text, &end, 10);
+
+    if (!isdigit((unsigned char)*text) || *end || bits > (ipv4 ? 32 : 128))
+        return false;
+    *len = (unsigned)bits + (ipv4 ? 96 : 0);
+    return true;
+}
+
+/* "fe80::%eth0/64" (RFC 4007, section 11.7); takes the text to pieces. */
+static bool pieces_parse(char *text, struct prefix *prefix) {
+    const char *len = cut(text, '/'), *device = cut(text, '%');
+
+    *prefix = (struct prefix){.len = 128};
+    if (!address_parse(text, &prefix->address))
+        return false;
+    if (len && !length_parse(len, strchr(text, ':') == NULL, &prefix->len))
+        return false;
+    if (!device)
+        return true;
+    if (!address_is_link_local(&prefix->address) || !*device || strlen(device) >= IF_NAMESIZE)
+        return false;
+    strcpy(prefix->device, device);
+    return true;
+}
+
 static bool take_prefix(const char *item, void *into) {
     struct filter *filter = into;
-    char *slash = strchr(item, '/'), *end = NULL;
     struct prefix prefix, *prefixes;
-    unsigned long len = 128;
-    bool ipv4_text;
+    char *copy = strdup(item);
+    const bool parsed = copy && pieces_parse(copy, &prefix);
 
-    if (slash)
-        *slash = '\0';
-    if (!address_parse(item, &prefix.address))
-        goto wrong;
-    ipv4_text = strchr(item, ':') == NULL;
-    if (slash) {
-        len = strtoul(slash + 1, &end, 10);
-        if (!isdigit((unsigned char)slash[1]) || *end || len > (ipv4_text ? 32 : 128))
-            goto wrong;
-        len += ipv4_text ? 96 : 0;
-        *slash = '/';
-    }
-    prefix.len = (unsigned)len;
+    free(copy);
+    if (!parsed)
+        return false;
     prefixes = reallocarray(filter->addresses, filter->address_count + 1, sizeof(*prefixes));
     if (!prefixes)
         return false;
     filter->addresses = prefixes;
     filter->addresses[filter->address_count++] = prefix;
     return true;
-wrong:
-    if (slash)
-        *slash = '/';
-    return false;
 }
 
 char *prefix_parse(const char *text, struct filter *filter) {
@@ -151,6 +172,19 @@ static bool take_state(const char *item, void *into) {
 
 char *states_parse(const char *text, uint32_t *states) {
     return each_item(text, take_state, states);
+}
+
+const char *filter_find_devices(struct filter *filter) {
+    for (size_t i = 0; i < filter->address_count; i++) {
+        struct prefix *prefix = &filter->addresses[i];
+
+        if (!*prefix->device)
+            continue;
+        prefix->ifindex = if_nametoindex(prefix->device);
+        if (!prefix->ifindex)
+            return prefix->device;
+    }
+    return NULL;
 }
 
 bool ports_contain(const struct ports *ports, uint16_t port) {
@@ -182,8 +216,10 @@ bool prefix_is_ipv4(const struct prefix *prefix) {
     return prefix->len >= 96 && address_is_ipv4(&prefix->address);
 }
 
-static bool prefix_holds(const struct prefix *prefix, const struct address *address) {
+static bool prefix_holds(const struct prefix *prefix, const struct address *address,
+                         uint32_t ifindex) {
     return address_is_ipv4(address) == prefix_is_ipv4(prefix) &&
+           (prefix->ifindex == 0 || prefix->ifindex == ifindex) &&
            address_in_prefix(address, &prefix->address, prefix->len);
 }
 
@@ -191,7 +227,8 @@ static bool addresses_match(const struct filter *filter, const struct socket *so
     for (size_t i = 0; i < filter->address_count; i++) {
         const struct prefix *prefix = &filter->addresses[i];
 
-        if (prefix_holds(prefix, &socket->local) || prefix_holds(prefix, &socket->remote))
+        if (prefix_holds(prefix, &socket->local, socket->ifindex) ||
+            prefix_holds(prefix, &socket->remote, socket->ifindex))
             return true;
     }
     return filter->address_count == 0;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * What to watch: ports, addresses, family and states, read from the command line and held against a
- * socket. Pure but for the service names, which come from /etc/services.
+ * socket. Pure but for the names of services and devices.
  */
 #ifndef TCPWATCH_FILTER_FILTER_H
 #define TCPWATCH_FILTER_FILTER_H
 
 #include "socket/socket.h"
+
+#include <net/if.h>
 
 /* Sorted, none touching another. count 0: any port. */
 struct ports {
@@ -20,6 +22,8 @@ struct ports {
 struct prefix {
     struct address address;
     unsigned len;
+    char device[IF_NAMESIZE]; /* of a link-local address; "": any */
+    uint32_t ifindex;         /* of the device, from filter_find_devices() on; 0: any */
 };
 
 enum filter_family { FILTER_ANY_FAMILY = 0, FILTER_INET, FILTER_INET6 };
@@ -41,9 +45,13 @@ uint16_t port_parse(const char *text);
  * that is wrong (an empty one is), to be freed by the caller. */
 char *ports_parse(const char *text, struct ports *ports);
 
-/* The same for "10.0.0.0/8" and for "FIN_WAIT2,close-wait". */
+/* The same for "10.0.0.0/8,fe80::1%eth0" and for "FIN_WAIT2,close-wait". */
 char *prefix_parse(const char *text, struct filter *filter);
 char *states_parse(const char *text, uint32_t *states);
+
+/* Finds the devices in this network namespace. Returns NULL, or the first that is not there; it
+ * belongs to the filter. */
+const char *filter_find_devices(struct filter *filter);
 
 bool ports_contain(const struct ports *ports, uint16_t port);
 

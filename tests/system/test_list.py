@@ -125,6 +125,20 @@ class Rows(NetworkTest):
             listener.listen()
             self.assertIn("[fe80::1%v0]:9998", self.tcpwatch("list", "-p", "9998").stdout)
             self.assertEqual(self.list("-p", "9998")[0]["local"]["address"], "fe80::1%v0")
+            self.assertEqual(len(self.list("-a", "fe80::1%v0")), 1)
+            self.assertEqual(len(self.list("-a", "fe80::%v0/64")), 1)
+            self.assertEqual(self.list("-a", "fe80::1%v1"), [])
+
+    def test_scoped_address_in_another_namespace(self):
+        """The device is one of the namespace that is looked at."""
+        needs("ip")
+        self.assertEqual(os.system("ip netns add blue && "
+                                   "ip -n blue link add v0 type veth peer name v1"), 0)
+        self.assertEqual(self.list("-N", "blue", "-a", "fe80::1%v0"), [])
+        done = self.tcpwatch("list", "-a", "fe80::1%v0")
+        self.assertEqual((done.returncode, done.stderr),
+                         (64, "tcpwatch list: --address: 'v0' is no device of this network "
+                              "namespace; allowed: those of 'ip link'\n"))
 
 
 class Names(NetworkTest):

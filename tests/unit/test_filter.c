@@ -194,6 +194,14 @@ static void what_is_no_prefix_is_refused(void **state) {
     static const char *const texts[] = {
         "",
         "10.0.0.0/33",
+        "10.0.0.1%lo",
+        "::1%lo",
+        "fe80::1%",
+        "fe80::1%/64",
+        "fe80::1/64%lo",
+        "fe80::1%lo/",
+        "fe80::1%lo/129",
+        "fe80::1%fifteen-and-more",
         "::/129",
         "10.0.0.0/",
         "10.0.0.0/-1",
@@ -325,6 +333,53 @@ static void all_of_ipv6_holds_the_ipv6_end_alone(void **state) {
     filter_free(&filter);
 }
 
+/* Every network namespace has the loopback as its first device. */
+static void a_zone_is_a_device(void **state) {
+    struct socket socket = {.inet6 = 1, .ifindex = if_nametoindex("lo")};
+    static const struct {
+        const char *text;
+        bool matches;
+    } rows[] = {{"fe80::1%lo", true}, {"fe80::%lo/64", true},      {"fe80::1%lo/128", true},
+                {"fe80::1", true},    {"fe80::3%lo", false},       {"fe80:0:0:1::%lo/64", false},
+                {"fe80::2%lo", true}, {"fe80::3,fe80::1%lo", true}};
+
+    (void)state;
+    socket.local = address_of("fe80::1");
+    socket.remote = address_of("fe80::2");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct filter filter = {0};
+
+        assert_null(prefix_parse(rows[i].text, &filter));
+        assert_null(filter_find_devices(&filter));
+        if (filter_matches(&filter, &socket) != rows[i].matches)
+            fail_msg("%s", rows[i].text);
+        filter_free(&filter);
+    }
+}
+
+static void a_socket_of_another_device_does_not_match(void **state) {
+    struct socket socket = {.inet6 = 1, .ifindex = if_nametoindex("lo") + 1};
+    struct filter filter = {0};
+
+    (void)state;
+    socket.local = address_of("fe80::1");
+    assert_null(prefix_parse("fe80::1%lo", &filter));
+    assert_null(filter_find_devices(&filter));
+    assert_false(filter_matches(&filter, &socket));
+    socket.ifindex = 0; /* bound to none: in no zone */
+    assert_false(filter_matches(&filter, &socket));
+    filter_free(&filter);
+}
+
+static void a_device_that_is_not_there_is_named(void **state) {
+    struct filter filter = {0};
+
+    (void)state;
+    assert_null(prefix_parse("127.0.0.1,fe80::1%lo,fe80::1%not-there", &filter));
+    assert_string_equal(filter_find_devices(&filter), "not-there");
+    filter_free(&filter);
+}
+
 static void a_listener_has_no_remote_port(void **state) {
     struct socket socket = {.local_port = 9998, .state = TCP_STATE_LISTEN};
     struct filter filter = {0};
@@ -351,6 +406,9 @@ int main(void) {
         cmocka_unit_test(a_socket_matches_where_all_that_is_asked_does),
         cmocka_unit_test(the_family_is_the_socket_s_not_the_address_s),
         cmocka_unit_test(all_of_ipv6_holds_the_ipv6_end_alone),
+        cmocka_unit_test(a_zone_is_a_device),
+        cmocka_unit_test(a_socket_of_another_device_does_not_match),
+        cmocka_unit_test(a_device_that_is_not_there_is_named),
         cmocka_unit_test(a_listener_has_no_remote_port),
     };
 
