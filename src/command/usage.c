@@ -62,7 +62,8 @@ static error_t parse_help(int key, char *value, struct argp_state *state) {
     }
 }
 
-/* Where usage_argp_of() waits for the answer; NULL: nobody does. */
+/* The tables are their command's own: it is run until it shows them. Where usage_argp_of() waits
+ * for that; NULL: nobody does. */
 static jmp_buf *asking;
 static const struct argp *answer;
 
