@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from harness import NetworkTest, die_with_parent, needs, write
+from harness import TCPWATCH, NetworkTest, die_with_parent, needs, write
 from test_manual import allowed, options_of
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir)
@@ -232,6 +232,40 @@ class Zsh(Offers, Tab, NetworkTest):
     def start(self):
         needs("zsh")
         return Terminal(self, ["zsh", "-f", "-i"], ZSH)
+
+
+class Installed(unittest.TestCase):
+    """Where make install puts them, as this tree was configured."""
+
+    def directory(self, variable):
+        makefile = os.path.join(os.path.dirname(TCPWATCH), "Makefile")
+        if not os.path.exists(makefile):
+            self.skipTest("there is no Makefile beside tcpwatch")
+        with open(makefile, encoding="utf-8") as file:
+            values = dict(re.findall(r"^(\w+) = (.*)$", file.read(), re.M))
+        if values["prefix"] not in ("/usr", "/usr/local"):
+            self.skipTest("shells look in /usr and /usr/local only")
+        path = values[variable]
+        while "${" in path:
+            path = re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], path)
+        return path
+
+    def test_zsh_looks_there(self):
+        needs("zsh")
+        path = self.directory("zshcompletiondir")
+        places = subprocess.run(["zsh", "-fc", "print -l $fpath"], stdout=subprocess.PIPE,
+                                text=True, check=True).stdout.splitlines()
+        self.assertIn(path, places)
+
+    def test_fish_looks_there(self):
+        needs("fish")
+        path = self.directory("fishcompletiondir")
+        done = subprocess.run(
+            ["fish", "-c", "printf '%s\\n' $fish_complete_path"], stdout=subprocess.PIPE, text=True,
+            stderr=subprocess.DEVNULL, check=True,
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent",
+                 "XDG_DATA_DIRS": "/usr/local/share:/usr/share"})
+        self.assertIn(path, done.stdout.splitlines())
 
 
 class FishShell(Offers, NetworkTest):
