@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -181,6 +182,7 @@ static int status_of(const struct options *options, const struct client_outcome 
         [TCP_ENDING_NETWORK_UNREACHABLE] = STATUS_UNREACHABLE,
         [TCP_ENDING_REFUSED] = STATUS_REFUSED,
     };
+    char why[160];
 
     switch (outcome->result) {
     case CLIENT_ENDED:
@@ -188,12 +190,13 @@ static int status_of(const struct options *options, const struct client_outcome 
     case CLIENT_READER_GONE:
         return STATUS_DONE;
     case CLIENT_NO_NAME:
-        warnx("HOST: '%s' is not known: %s", options->settings.host, gai_strerror(outcome->error));
+        snprintf(why, sizeof(why), "' is not known: %s", gai_strerror(outcome->error));
+        usage_warn("HOST: '", options->settings.host, why);
         return STATUS_FAILED;
     case CLIENT_FAILED:
         errno = outcome->error;
         if (errno == EADDRNOTAVAIL && options->bind)
-            warnx("--bind: '%s' is no address of this host", options->bind);
+            usage_warn("--bind: '", options->bind, "' is no address of this host");
         else
             warn("%s", outcome->call);
         return STATUS_FAILED;

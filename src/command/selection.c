@@ -4,8 +4,8 @@
 #include "command/command.h"
 #include "command/usage.h"
 
-#include <err.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -57,7 +57,7 @@ static void take_netns(const struct argp_state *state, const char *value,
     if (netns_open(&selection->netns, value) == 0)
         return;
     if (errno == EACCES || errno == EPERM) {
-        warnx("cannot open the network namespace %s: it needs root (CAP_SYS_PTRACE)", value);
+        usage_warn("cannot open the network namespace ", value, ": it needs root (CAP_SYS_PTRACE)");
         exit(STATUS_FAILED);
     }
     usage_refuse(state, "--netns", value, "is no network namespace that is here",
@@ -121,13 +121,13 @@ bool selection_needs_owners(const struct selection *selection) {
 }
 
 static bool enter_netns(struct selection *selection) {
+    char why[80];
+
     if (!selection->netns_name || netns_enter(&selection->netns) == 0)
         return true;
-    if (errno == EPERM)
-        warnx("cannot enter the network namespace %s: it needs root (CAP_SYS_ADMIN)",
-              selection->netns_name);
-    else
-        warn("cannot enter the network namespace %s", selection->netns_name);
+    snprintf(why, sizeof(why), ": %s",
+             errno == EPERM ? "it needs root (CAP_SYS_ADMIN)" : strerror(errno));
+    usage_warn("cannot enter the network namespace ", selection->netns_name, why);
     return false;
 }
 

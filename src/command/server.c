@@ -172,7 +172,7 @@ static void say_failure(const struct options *options, const char *failed) {
               port);
         break;
     case EADDRNOTAVAIL:
-        warnx("--bind: '%s' is no address of this host", options->bind);
+        usage_warn("--bind: '", options->bind, "' is no address of this host");
         break;
     default:
         warn("cannot listen on port %u of %s: %s", port, options->bind, failed);

@@ -193,6 +193,19 @@ uint16_t usage_port(const struct argp_state *state, const char *option, const ch
     return port;
 }
 
+void usage_warn(const char *before, const char *value, const char *after) {
+    struct writer line = {0};
+
+    writer_text(&line, program_invocation_name);
+    writer_text(&line, ": ");
+    writer_text(&line, before);
+    writer_name(&line, value);
+    writer_text(&line, after);
+    writer_put(&line, "\n", 1);
+    writer_flush(&line, STDERR_FILENO, NULL, INT64_MAX);
+    writer_free(&line);
+}
+
 void usage_family(const struct argp_state *state, int key, int *family) {
     const int wanted = key == '4' ? AF_INET : AF_INET6;
 

@@ -52,6 +52,9 @@ uint64_t usage_number(const struct argp_state *state, const char *option, const 
 /* For the options -4 and -6: sets the family (AF_UNSPEC before). Exits where both are given. */
 void usage_family(const struct argp_state *state, int key, int *family);
 
+/* Says on stderr what is wrong at run time with a value that the user gave; as warnx(). */
+void usage_warn(const char *before, const char *value, const char *after);
+
 /* One port, by number or service name. Exits where it is none. */
 uint16_t usage_port(const struct argp_state *state, const char *option, const char *value);
 

@@ -2,9 +2,10 @@
 """A wrong command line: one line that says what was given, why it is wrong and what is allowed."""
 import os
 import subprocess
+import tempfile
 import unittest
 
-from harness import TCPWATCH, NetworkTest
+from harness import AS_NOBODY, TCPWATCH, NetworkTest, needs_other_user
 from test_manual import OPTIONS, allowed, options_of
 
 COMMANDS = set(OPTIONS)
@@ -137,6 +138,23 @@ class Durations(Refusals):
             self.assertIn(", at most 87600h (3650 days)", line)
             self.assertIn("is too long", self.refuse(command, f"{option}=87601h"))
             self.assertIn("is no duration", self.refuse(command, f"{option}=99999999999d"))
+
+
+class Said(NetworkTest):
+    """What is wrong at run time only."""
+
+    def test_control_bytes_of_a_value_never_reach_the_terminal(self):
+        done = self.tcpwatch("client", "\x1b[31m")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^tcpwatch: HOST: '\\x1b\[31m' is not known: .*\n$")
+
+    def test_control_bytes_of_a_path_never_reach_the_terminal(self):
+        needs_other_user()
+        with tempfile.TemporaryDirectory() as closed:  # to its owner alone
+            done = self.tcpwatch("list", "--netns", closed + "/\x1b[31m", prefix=AS_NOBODY)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, f"tcpwatch: cannot open the network namespace {closed}/\\x1b[31m: "
+                             "it needs root (CAP_SYS_PTRACE)\n"))
 
 
 class Output(NetworkTest):
