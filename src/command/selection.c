@@ -35,6 +35,8 @@ static const struct argp_option options[] = {
 
 #define PORTS_ALLOWED                                                                              \
     "1 to 65535, service names, ranges FIRST-LAST with FIRST not above LAST, comma lists"
+#define PROCESS_NAME_MAX 15 /* TASK_COMM_LEN - 1, include/linux/sched.h */
+#define PROCESS_ALLOWED  "a process id, a name of 1 to 15 bytes"
 #define ADDRESSES_ALLOWED                                                                          \
     "IPv4 with /0 to /32, IPv6 with /0 to /128, a link-local one with %DEVICE, comma lists"
 #define STATES_ALLOWED                                                                             \
@@ -64,6 +66,31 @@ static void take_netns(const struct argp_state *state, const char *value,
                  "a name of ip netns, a process id, the path of a namespace");
 }
 
+static void take_process(const struct argp_state *state, const char *value,
+                         struct selection *selection) {
+    if (*value == '\0')
+        usage_refuse(state, "--process", value, "is no process", PROCESS_ALLOWED);
+    if (strlen(value) > PROCESS_NAME_MAX)
+        usage_refuse(state, "--process", value, "is longer than the kernel's names of processes",
+                     PROCESS_ALLOWED);
+    if (selection->process)
+        usage_refuse(state, "--process", value, "is a second process", "one");
+    selection->process = value;
+}
+
+/* What no socket can match. */
+static void check(const struct argp_state *state, const struct selection *selection) {
+    const struct filter *filter = &selection->filter;
+
+    if (filter->family != FILTER_INET || filter->address_count == 0)
+        return;
+    for (size_t i = 0; i < filter->address_count; i++)
+        if (prefix_is_ipv4(&filter->addresses[i]))
+            return;
+    usage_refuse(state, "-4 and --address", selection->address, "is none of IPv4",
+                 "an IPv4 address, or no -4");
+}
+
 static error_t parse(int key, char *value, struct argp_state *state) {
     struct selection *selection = state->input;
     struct filter *filter = &selection->filter;
@@ -83,6 +110,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         take_ports(state, "--remote-port", value, &filter->remote);
         return 0;
     case 'a':
+        selection->address = value;
         if ((wrong = prefix_parse(value, filter)))
             usage_refuse(state, "--address", wrong, "is no address", ADDRESSES_ALLOWED);
         return 0;
@@ -96,9 +124,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         filter->family = family == AF_INET ? FILTER_INET : FILTER_INET6;
         return 0;
     case KEY_PROCESS:
-        if (*value == '\0')
-            usage_refuse(state, "--process", value, "is no process", "a process id or a name");
-        selection->process = value;
+        take_process(state, value, selection);
         return 0;
     case 'N':
         take_netns(state, value, selection);
@@ -108,6 +134,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         return 0;
     case ARGP_KEY_END:
         selection->program = state->name;
+        check(state, selection);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

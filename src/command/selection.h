@@ -13,6 +13,7 @@
 struct selection {
     struct filter filter;
     const char *process;    /* pid or name; NULL: anybody's */
+    const char *address;    /* the last that was given; NULL: none */
     const char *netns_name; /* as it was given; NULL: this namespace */
     struct netns netns;     /* open where it was given, until selection_enter() */
     bool no_owner;          /* do not show owners */

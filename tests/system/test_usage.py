@@ -140,6 +140,24 @@ class Durations(Refusals):
             self.assertIn("is no duration", self.refuse(command, f"{option}=99999999999d"))
 
 
+class Values(Refusals):
+    def check(self, rows):
+        for args, reason in rows:
+            with self.subTest(args=args):
+                self.assertEqual(self.reason(*args.split()), reason)
+
+    def test_process_that_cannot_be(self):
+        self.check([
+            ("list --process=sixteen-letters-", "--process: 'sixteen-letters-' is longer than the "
+                                                "kernel's names of processes"),
+            ("list --process=1 --process=2", "--process: '2' is a second process")])
+
+    def test_family_without_its_addresses(self):
+        self.check([
+            ("list -4 -a ::1", "-4 and --address: '::1' is none of IPv4"),
+            ("monitor -a ::/0 -4", "-4 and --address: '::/0' is none of IPv4")])
+
+
 class Said(NetworkTest):
     """What is wrong at run time only."""
 
