@@ -12,6 +12,7 @@
 #include "process/privileges.h"
 #include "units/duration.h"
 
+#include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <netdb.h>
@@ -22,8 +23,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HOST_DEFAULT "127.0.0.1"
-#define PORT_DEFAULT 9998
+#define HOST_DEFAULT      "127.0.0.1"
+#define HOST_DEFAULT_IPV6 "::1"
+#define PORT_DEFAULT      9998
 
 /* Exit statuses of its own. */
 enum {
@@ -39,6 +41,7 @@ struct options {
     struct client_settings settings;
     const char *bind, *every, *count; /* as they were given */
     int arguments;
+    int host_family; /* of an address; AF_UNSPEC: a name, or the default */
 };
 
 enum {
@@ -81,16 +84,55 @@ static void parse_on_eof(const struct argp_state *state, const char *value,
     settings->stay = strcmp(value, "stay") == 0;
 }
 
+#define HOST_ALLOWED                                                                               \
+    "a name, an IPv4 or IPv6 address, a link-local one with %DEVICE, the port in the next "        \
+    "argument"
+
+/* getaddrinfo() would take "9998" for an address, and "10.1:80" for a name. */
+static void take_host(const struct argp_state *state, char *value, struct options *options) {
+    struct sockaddr_storage address;
+    struct in_addr old;
+
+    options->settings.host = value;
+    if (sockaddr_parse(value, &address)) {
+        usage_check_address(state, "HOST", value, HOST_ALLOWED, &address);
+        options->host_family = address.ss_family;
+    } else if (*value == '\0' || strchr(value, ':') || inet_aton(value, &old)) {
+        usage_refuse(state, "HOST", value, "is no host", HOST_ALLOWED);
+    }
+}
+
 static void take_argument(const struct argp_state *state, char *value, struct options *options) {
-    if (options->arguments == 0 && *value == '\0')
-        usage_refuse(state, "HOST", value, "is no host", "a name or an address");
     if (options->arguments == 0)
-        options->settings.host = value;
+        take_host(state, value, options);
     else if (options->arguments == 1)
         options->settings.port = usage_port(state, "PORT", value);
     else
         usage_refuse(state, "argument", value, "is one too many", "[HOST [PORT]]");
     options->arguments++;
+}
+
+/* Both ends are of one family: that of -4 and -6, of --bind and of HOST. */
+static void check_families(const struct argp_state *state, struct options *options) {
+    struct client_settings *settings = &options->settings;
+
+    if (options->bind) {
+        const int bound = settings->address.ss_family;
+
+        if (settings->family != AF_UNSPEC && settings->family != bound)
+            usage_refuse(state, bound == AF_INET ? "-6" : "-4", options->bind,
+                         "is the address of --bind, of the other family", "one family");
+        settings->family = bound;
+    }
+    if (options->arguments == 0 && settings->family == AF_INET6)
+        settings->host = HOST_DEFAULT_IPV6;
+    if (options->host_family == AF_UNSPEC || settings->family == AF_UNSPEC ||
+        options->host_family == settings->family)
+        return;
+    usage_refuse(state, "HOST", settings->host,
+                 options->bind ? "is of another family than --bind" : "is of the other family",
+                 settings->family == AF_INET ? "a name, an IPv4 address"
+                                             : "a name, an IPv6 address");
 }
 
 /* What makes no sense without another option. */
@@ -103,6 +145,7 @@ static void check(const struct argp_state *state, struct options *options) {
         usage_refuse(state, "--count", options->count, "needs --send", "beside --send=TEXT");
     if (settings->text && !settings->every_ns && !settings->count)
         settings->count = 1;
+    check_families(state, options);
 }
 
 static error_t parse(int key, char *value, struct argp_state *state) {
@@ -116,9 +159,9 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         return 0;
     case 'b':
         options->bind = value;
-        if (!sockaddr_parse(value, &settings->address))
-            usage_refuse(state, "--bind", value, "is no address",
-                         "an IPv4 or IPv6 address of this host, a link-local one with %DEVICE");
+        usage_address(state, "--bind", value,
+                      "an IPv4 or IPv6 address of this host, a link-local one with %DEVICE",
+                      &settings->address);
         return 0;
     case '4':
     case '6':

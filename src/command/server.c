@@ -62,9 +62,10 @@ static void parse_bind(const struct argp_state *state, const char *value, struct
     options->bind = value;
     if (strcmp(value, "any") == 0)
         options->settings.address.ss_family = AF_UNSPEC;
-    else if (!sockaddr_parse(value, &options->settings.address))
-        usage_refuse(state, "--bind", value, "is no address",
-                     "an IPv4 or IPv6 address of this host, a link-local one with %DEVICE, or any");
+    else
+        usage_address(state, "--bind", value,
+                      "an IPv4 or IPv6 address of this host, a link-local one with %DEVICE, or any",
+                      &options->settings.address);
 }
 
 static void parse_model(const struct argp_state *state, const char *value,
@@ -88,7 +89,8 @@ static void check(const struct argp_state *state, const struct options *options)
         usage_refuse(state, "--hold", "--no-read", "contradicts it: who never reads sees no FIN",
                      "one of them");
     if (settings->address.ss_family != AF_UNSPEC && settings->family != AF_UNSPEC)
-        usage_refuse(state, "-4 and -6", options->bind, "has a family of its own",
+        usage_refuse(state, settings->family == AF_INET ? "-4" : "-6", options->bind,
+                     "is the address to listen on, and has a family of its own",
                      "beside --bind any");
 }
 

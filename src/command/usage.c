@@ -5,12 +5,14 @@
 
 #include "command/command.h"
 #include "command/options.h"
+#include "endpoint/sockaddr.h"
 #include "filter/filter.h"
 #include "output/writer.h"
 #include "units/duration.h"
 
 #include <err.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,7 +183,7 @@ uint64_t usage_number(const struct argp_state *state, const char *option, const 
     errno = 0;
     number = strtoull(value, &end, 10);
     if (*value < '0' || *value > '9' || *end || errno || number == 0)
-        usage_refuse(state, option, value, what, "a whole number from 1");
+        usage_refuse(state, option, value, what, "a whole number from 1 to 18446744073709551615");
     return number;
 }
 
@@ -191,6 +193,35 @@ uint16_t usage_port(const struct argp_state *state, const char *option, const ch
     if (port == 0)
         usage_refuse(state, option, value, "is no port", "1 to 65535, a service name");
     return port;
+}
+
+/* Returns NULL where nothing is. */
+static const char *wrong_with(const struct sockaddr_storage *address) {
+    const struct in6_addr *in6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
+    const in_addr_t in = ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr);
+
+    if (address->ss_family == AF_INET)
+        return IN_MULTICAST(in) || in == INADDR_BROADCAST ? "is no address of one host" : NULL;
+    if (IN6_IS_ADDR_MULTICAST(in6))
+        return "is no address of one host";
+    if (IN6_IS_ADDR_LINKLOCAL(in6) && !((const struct sockaddr_in6 *)address)->sin6_scope_id)
+        return "is link-local, and lacks its device";
+    return NULL;
+}
+
+void usage_check_address(const struct argp_state *state, const char *option, const char *value,
+                         const char *allowed, const struct sockaddr_storage *address) {
+    const char *wrong = wrong_with(address);
+
+    if (wrong)
+        usage_refuse(state, option, value, wrong, allowed);
+}
+
+void usage_address(const struct argp_state *state, const char *option, const char *value,
+                   const char *allowed, struct sockaddr_storage *address) {
+    if (!sockaddr_parse(value, address))
+        usage_refuse(state, option, value, "is no address", allowed);
+    usage_check_address(state, option, value, allowed, address);
 }
 
 void usage_warn(const char *before, const char *value, const char *after) {

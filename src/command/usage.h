@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct command;
+struct sockaddr_storage;
 
 /* The keys of the options that every parser has. */
 enum {
@@ -51,6 +52,15 @@ uint64_t usage_number(const struct argp_state *state, const char *option, const 
 
 /* For the options -4 and -6: sets the family (AF_UNSPEC before). Exits where both are given. */
 void usage_family(const struct argp_state *state, int key, int *family);
+
+/* An address of one host, as it is written. Exits where it is none. */
+void usage_address(const struct argp_state *state, const char *option, const char *value,
+                   const char *allowed, struct sockaddr_storage *address);
+
+/* Refuses what is an address, but not of one host: a group's, or a link-local one of no device.
+ * Exits. */
+void usage_check_address(const struct argp_state *state, const char *option, const char *value,
+                         const char *allowed, const struct sockaddr_storage *address);
 
 /* Says on stderr what is wrong at run time with a value that the user gave; as warnx(). */
 void usage_warn(const char *before, const char *value, const char *after);

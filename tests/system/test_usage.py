@@ -146,16 +146,47 @@ class Values(Refusals):
             with self.subTest(args=args):
                 self.assertEqual(self.reason(*args.split()), reason)
 
+    def test_host_and_port_in_one_argument(self):
+        self.check([("client 127.0.0.1:80", "HOST: '127.0.0.1:80' is no host"),
+                    ("client [::1]:80", "HOST: '[::1]:80' is no host"),
+                    ("client 9998", "HOST: '9998' is no host"),
+                    ("client 127.1", "HOST: '127.1' is no host")])
+
+    def test_address_that_no_host_has(self):
+        for command in "server --bind", "client --bind":
+            self.check([
+                (f"{command} fe80::1", "--bind: 'fe80::1' is link-local, and lacks its device"),
+                (f"{command} 224.0.0.1", "--bind: '224.0.0.1' is no address of one host"),
+                (f"{command} 255.255.255.255",
+                 "--bind: '255.255.255.255' is no address of one host"),
+                (f"{command} ff02::1", "--bind: 'ff02::1' is no address of one host")])
+        self.check([("client fe80::1", "HOST: 'fe80::1' is link-local, and lacks its device"),
+                    ("client 224.0.0.1", "HOST: '224.0.0.1' is no address of one host")])
+
+    def test_families_that_contradict_each_other(self):
+        self.check([
+            ("client -4 ::1", "HOST: '::1' is of the other family"),
+            ("client 127.0.0.1 -6", "HOST: '127.0.0.1' is of the other family"),
+            ("client -b ::1 127.0.0.1", "HOST: '127.0.0.1' is of another family than --bind"),
+            ("client -4 -b ::1", "-4: '::1' is the address of --bind, of the other family"),
+            ("server -4", "-4: '127.0.0.1' is the address to listen on, and has a family of its "
+                          "own")])
+
+    def test_family_without_its_addresses(self):
+        self.check([
+            ("list -4 -a ::1", "-4 and --address: '::1' is none of IPv4"),
+            ("monitor -a ::/0 -4", "-4 and --address: '::/0' is none of IPv4")])
+
     def test_process_that_cannot_be(self):
         self.check([
             ("list --process=sixteen-letters-", "--process: 'sixteen-letters-' is longer than the "
                                                 "kernel's names of processes"),
             ("list --process=1 --process=2", "--process: '2' is a second process")])
 
-    def test_family_without_its_addresses(self):
-        self.check([
-            ("list -4 -a ::1", "-4 and --address: '::1' is none of IPv4"),
-            ("monitor -a ::/0 -4", "-4 and --address: '::/0' is none of IPv4")])
+    def test_number_too_large_names_the_most(self):
+        for option in "monitor --count", "client --count", "server --max-connections":
+            line = self.refuse(*option.split(), "18446744073709551616")
+            self.assertIn("allowed: a whole number from 1 to 18446744073709551615", line)
 
 
 class Said(NetworkTest):
@@ -173,6 +204,10 @@ class Said(NetworkTest):
         self.assertEqual((done.returncode, done.stderr),
                          (1, f"tcpwatch: cannot open the network namespace {closed}/\\x1b[31m: "
                              "it needs root (CAP_SYS_PTRACE)\n"))
+
+    def test_default_host_is_of_the_family(self):
+        for args in ["-6"], ["-b", "::1"]:
+            self.assertIn(" [::1]:9998 refused ", self.tcpwatch("client", *args).stderr)
 
 
 class Output(NetworkTest):
