@@ -17,12 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
-const struct command commands[] = {
-    {"monitor", "print every state transition on a port, as it happens", command_monitor},
-    {"list", "print those connections as they stand now, then exit", command_list},
-    {"server", "echo server whose way of ending connections can be chosen", command_server},
-    {"client", "line client that says at once when the peer goes away, and how", command_client},
-    {0},
+const struct command *const commands[] = {
+    &command_monitor, &command_list, &command_server, &command_client, NULL,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]) - 1)
@@ -39,7 +35,7 @@ static _Noreturn void refuse(const struct argp_state *state, const char *name) {
     char what[80] = "is no command", allowed[200] = "";
 
     for (size_t i = 0; i < COMMANDS; i++) {
-        names[i] = commands[i].name;
+        names[i] = commands[i]->name;
         strcat(strcat(allowed, i ? ", " : ""), names[i]);
     }
     if (name)
@@ -57,8 +53,8 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     switch (key) {
     case ARGP_KEY_ARG:
         for (size_t i = 0; i < COMMANDS; i++)
-            if (strcmp(value, commands[i].name) == 0) {
-                choice->command = &commands[i];
+            if (strcmp(value, commands[i]->name) == 0) {
+                choice->command = commands[i];
                 choice->index = state->next - 1;
                 state->next = state->argc; /* the rest is the command's */
                 return 0;
@@ -85,7 +81,7 @@ static char *help_filter(int key, const char *text, void *input) {
         return NULL;
     fprintf(stream, "Commands:\n");
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(stream, "  %-9s %s\n", commands[i].name, commands[i].summary);
+        fprintf(stream, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(stream, "\n'tcpwatch COMMAND --help' lists a command's options, 'man tcpwatch' tells "
                     "the rest.");
     fclose(stream);

@@ -270,20 +270,22 @@ static int run(struct options *options) {
     return status_of(options, &outcome);
 }
 
-int command_client(int argc, char **argv) {
-    static const struct argp_child children[] = {
-        {&liveness_argp, 0, NULL, 0},
-        {&display_argp, 0, NULL, 0},
-        {0},
-    };
-    static const struct argp argp = {
-        .options = argp_options,
-        .parser = parse,
-        .args_doc = "[HOST [PORT]]",
-        .children = children,
-        .doc = "Send the lines that are read to HOST (default 127.0.0.1, port 9998), print what "
-               "comes back, and say at once what happens to the connection.",
-    };
+static const struct argp_child children[] = {
+    {&liveness_argp, 0, NULL, 0},
+    {&display_argp, 0, NULL, 0},
+    {0},
+};
+
+static const struct argp argp = {
+    .options = argp_options,
+    .parser = parse,
+    .args_doc = "[HOST [PORT]]",
+    .children = children,
+    .doc = "Send the lines that are read to HOST (default 127.0.0.1, port 9998), print what "
+           "comes back, and say at once what happens to the connection.",
+};
+
+static int start(int argc, char **argv) {
     struct options options = {
         .settings = {.host = HOST_DEFAULT,
                      .port = PORT_DEFAULT,
@@ -294,3 +296,10 @@ int command_client(int argc, char **argv) {
     usage_parse(&argp, argc, argv, &options);
     return run(&options);
 }
+
+const struct command command_client = {
+    .name = "client",
+    .summary = "line client that says at once when the peer goes away, and how",
+    .argp = &argp,
+    .run = start,
+};

@@ -13,19 +13,18 @@ enum {
     STATUS_USAGE = 64,      /* EX_USAGE of <sysexits.h> */
 };
 
-/* The table that all follows from: dispatch, help, and who has which option. Its end has no name.
- */
+struct argp;
+
 struct command {
     const char *name, *summary;
+    const struct argp *argp;
+    /* Takes its own name as argv[0] and returns an exit status. */
     int (*run)(int argc, char **argv);
 };
 
-extern const struct command commands[];
+extern const struct command command_monitor, command_list, command_server, command_client;
 
-/* Each takes its own name as argv[0] and returns an exit status. */
-int command_monitor(int argc, char **argv);
-int command_list(int argc, char **argv);
-int command_server(int argc, char **argv);
-int command_client(int argc, char **argv);
+/* The table that all follows from: dispatch, help, and who has which option. Ends with NULL. */
+extern const struct command *const commands[];
 
 #endif

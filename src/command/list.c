@@ -199,12 +199,14 @@ out:
     return status;
 }
 
-int command_list(int argc, char **argv) {
-    static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
-    static const struct argp argp = {
-        .children = children,
-        .doc = "Print the TCP connections as they stand now, trouble first, then exit.",
-    };
+static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
+
+static const struct argp argp = {
+    .children = children,
+    .doc = "Print the TCP connections as they stand now, trouble first, then exit.",
+};
+
+static int start(int argc, char **argv) {
     struct common options = {0};
     int status = STATUS_FAILED;
 
@@ -214,3 +216,10 @@ int command_list(int argc, char **argv) {
     selection_free(&options.selection);
     return status;
 }
+
+const struct command command_list = {
+    .name = "list",
+    .summary = "print those connections as they stand now, then exit",
+    .argp = &argp,
+    .run = start,
+};

@@ -352,7 +352,6 @@ static void set_signals(sigset_t *unblocked) {
     const struct sigaction stop = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigset_t stops;
 
-    signal(SIGPIPE, SIG_IGN);
     sigemptyset(&stops);
     sigaddset(&stops, SIGINT);
     sigaddset(&stops, SIGTERM);
@@ -368,7 +367,7 @@ static void check_surroundings(struct watch *watch) {
 
     if (selection->netns_name && netns_gone(&selection->netns)) {
         on_blind(watch, "the network namespace has gone", clock_now());
-        warnx("the network namespace %s has gone", selection->netns_name);
+        usage_warn("the network namespace ", selection->netns_name, " has gone");
         finish(watch, STATUS_FAILED);
     }
     if (output_reader_gone(&watch->output))
@@ -470,15 +469,17 @@ out:
     return watch.status;
 }
 
-int command_monitor(int argc, char **argv) {
-    static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
-    static const struct argp argp = {
-        .options = argp_options,
-        .parser = parse,
-        .children = children,
-        .doc = "Print every state transition of the TCP connections on a port, as it happens. "
-               "Ctrl-C ends it with a summary.",
-    };
+static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
+
+static const struct argp argp = {
+    .options = argp_options,
+    .parser = parse,
+    .children = children,
+    .doc = "Print every state transition of the TCP connections on a port, as it happens. "
+           "Ctrl-C ends it with a summary.",
+};
+
+static int start(int argc, char **argv) {
     struct options options = {
         .interval_ns = INTERVAL_DEFAULT_NS,
         .stuck_ns = STUCK_DEFAULT_NS,
@@ -491,3 +492,10 @@ int command_monitor(int argc, char **argv) {
     selection_free(&options.common.selection);
     return status;
 }
+
+const struct command command_monitor = {
+    .name = "monitor",
+    .summary = "print every state transition on a port, as it happens",
+    .argp = &argp,
+    .run = start,
+};

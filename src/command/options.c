@@ -101,13 +101,13 @@ static _Noreturn void refuse(const struct wrong *wrong, struct writer *what,
 static size_t put_owners(struct writer *text, const struct wrong *wrong, const char *suffix) {
     size_t owners = 0;
 
-    for (const struct command *command = commands; command->name; command++) {
+    for (size_t i = 0; commands[i]; i++) {
         struct options theirs = {0};
         size_t count;
 
-        read_tables(usage_argp_of(command), &theirs);
+        read_tables(commands[i]->argp, &theirs);
         if (find(&theirs, wrong, &count))
-            writer_format(text, "%s%s%s", owners++ ? ", " : "", command->name, suffix);
+            writer_format(text, "%s%s%s", owners++ ? ", " : "", commands[i]->name, suffix);
     }
     return owners;
 }
@@ -167,8 +167,8 @@ static _Noreturn void refuse_before_command(const struct wrong *wrong) {
     }
     writer_text(&what, "is no option");
     put_nearest(&what, wrong);
-    for (const struct command *command = commands; command->name; command++)
-        writer_format(&allowed, "%s, ", command->name);
+    for (size_t i = 0; commands[i]; i++)
+        writer_format(&allowed, "%s, ", commands[i]->name);
     put_all(&allowed, wrong->known);
     refuse(wrong, &what, &allowed);
 }

@@ -227,22 +227,31 @@ static int run(struct options *options) {
     return sink.status;
 }
 
-int command_server(int argc, char **argv) {
-    static const struct argp_child children[] = {
-        {&liveness_argp, 0, NULL, 0},
-        {&display_argp, 0, NULL, 0},
-        {0},
-    };
-    static const struct argp argp = {
-        .options = argp_options,
-        .parser = parse,
-        .children = children,
-        .doc = "Send back what comes, and end connections in the way that is chosen. "
-               "Ctrl-C ends it with a summary.",
-    };
+static const struct argp_child children[] = {
+    {&liveness_argp, 0, NULL, 0},
+    {&display_argp, 0, NULL, 0},
+    {0},
+};
+
+static const struct argp argp = {
+    .options = argp_options,
+    .parser = parse,
+    .children = children,
+    .doc = "Send back what comes, and end connections in the way that is chosen. "
+           "Ctrl-C ends it with a summary.",
+};
+
+static int start(int argc, char **argv) {
     struct options options = {.settings.port = PORT_DEFAULT, .bind = BIND_DEFAULT};
 
     sockaddr_parse(BIND_DEFAULT, &options.settings.address);
     usage_parse(&argp, argc, argv, &options);
     return run(&options);
 }
+
+const struct command command_server = {
+    .name = "server",
+    .summary = "echo server whose way of ending connections can be chosen",
+    .argp = &argp,
+    .run = start,
+};

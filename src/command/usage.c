@@ -13,7 +13,6 @@
 #include <err.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,24 +63,6 @@ static error_t parse_help(int key, char *value, struct argp_state *state) {
     }
 }
 
-/* The tables are their command's own: it is run until it shows them. Where usage_argp_of() waits
- * for that; NULL: nobody does. */
-static jmp_buf *asking;
-static const struct argp *answer;
-
-const struct argp *usage_argp_of(const struct command *command) {
-    static const struct argp none;
-    char *argv[] = {(char *)command->name, NULL};
-    jmp_buf back;
-
-    answer = &none;
-    asking = &back;
-    if (setjmp(back) == 0)
-        command->run(1, argv);
-    asking = NULL;
-    return answer;
-}
-
 /* argp's own help cannot be had without getopt's messages, and on a stream that nobody checks. The
  * input goes to the first parser: the command's. */
 static void parse(const struct argp *argp, int argc, char **argv, void *input, bool root) {
@@ -89,10 +70,6 @@ static void parse(const struct argp *argp, int argc, char **argv, void *input, b
     const struct argp_child children[] = {{argp, 0, NULL, 0}, {&help, 0, NULL, 0}, {0}};
     const struct argp all = {.children = children};
 
-    if (asking) {
-        answer = argp;
-        longjmp(*asking, 1);
-    }
     options_check(&all, argc, argv, root);
     errno = argp_parse(&all, argc, argv, ARGP_IN_ORDER | ARGP_NO_ERRS | ARGP_NO_HELP, NULL, input);
     if (errno)

@@ -8,7 +8,6 @@
 #include <argp.h>
 #include <stdint.h>
 
-struct command;
 struct sockaddr_storage;
 
 /* The keys of the options that every parser has. */
@@ -23,9 +22,6 @@ void usage_parse(const struct argp *argp, int argc, char **argv, void *input);
 
 /* The same for what stands before the command. */
 void usage_parse_root(const struct argp *argp, int argc, char **argv, void *input);
-
-/* The argp that a command hands to usage_parse(). */
-const struct argp *usage_argp_of(const struct command *command);
 
 /* Refuses a value: "tcpwatch list: --port: '0' is not a port; allowed are ...". Exits. */
 _Noreturn void usage_refuse(const struct argp_state *state, const char *option, const char *value,
