@@ -163,15 +163,21 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     }
 }
 
-/* The events go to stderr: stdout has the echo, and nothing else. */
-static bool on_event(void *into, const struct endpoint_event *event) {
-    struct output *output = into;
+/* Where the events go, until they cannot: stderr. stdout has the echo, and nothing else. */
+struct sink {
+    struct output output;
+    int status;
+};
 
-    output_endpoint(output, event);
-    return output_flush(output) == 0 || errno == EINTR;
+static bool on_event(void *into, const struct endpoint_event *event) {
+    struct sink *sink = into;
+
+    output_endpoint(&sink->output, event);
+    return display_flush(&sink->output, &sink->status);
 }
 
-static int status_of(const struct options *options, const struct client_outcome *outcome) {
+static int status_of(const struct options *options, const struct client_outcome *outcome,
+                     const struct sink *sink) {
     static const int statuses[TCP_ENDING_COUNT] = {
         [TCP_ENDING_UNKNOWN] = STATUS_FAILED,
         [TCP_ENDING_LOCAL_CLOSE] = STATUS_DONE,
@@ -187,7 +193,7 @@ static int status_of(const struct options *options, const struct client_outcome 
     case CLIENT_ENDED:
         return statuses[outcome->ending];
     case CLIENT_READER_GONE:
-        return STATUS_DONE;
+        return sink->status;
     case CLIENT_NO_NAME:
         warnx("HOST: '%s' is not known: %s", options->settings.host, gai_strerror(outcome->error));
         return STATUS_FAILED;
@@ -213,17 +219,18 @@ static void block_signals(void) {
 }
 
 static int run(struct options *options) {
-    struct output output = display_output(&options->display, STDERR_FILENO);
+    struct sink sink = {.output = display_output(&options->display, STDERR_FILENO),
+                        .status = STATUS_DONE};
     struct client_outcome outcome;
 
-    output.netns = netns_inode();
+    sink.output.netns = netns_inode();
     options->settings.emit = on_event;
-    options->settings.into = &output;
+    options->settings.into = &sink;
     privileges_drop(false);
     block_signals();
     outcome = client_run(&options->settings);
-    output_free(&output);
-    return status_of(options, &outcome);
+    output_free(&sink.output);
+    return status_of(options, &outcome, &sink);
 }
 
 int command_client(int argc, char **argv) {
