@@ -295,13 +295,18 @@ static void print(struct client *client) {
     client->over = true;
 }
 
-/* What came before the end is printed after it, too. */
+/* What came before the end is printed after it, too; to a reader that is slow, until a signal. */
 static void print_rest(struct client *client) {
     while (client->outcome.result == CLIENT_ENDED && !is_empty(&client->down)) {
-        struct pollfd out = {.fd = client->settings->out, .events = POLLOUT};
+        struct pollfd fds[] = {{.fd = client->settings->out, .events = POLLOUT},
+                               {.fd = client->signals, .events = POLLIN}};
 
-        if (poll(&out, 1, -1) > 0)
+        if (poll(fds, 2, -1) <= 0)
+            continue;
+        if (fds[0].revents)
             print(client);
+        else
+            return;
     }
 }
 
