@@ -146,6 +146,8 @@ static void shut_if_done(struct client *client) {
         return;
     client->shut = true;
     shutdown(client->fd, SHUT_WR);
+    if (client->settings->read_timeout_ns && client->answer_by_ns == 0) /* the peer's FIN */
+        client->answer_by_ns = client->now_ns + client->settings->read_timeout_ns;
     if (client->peer_reset)
         end(client, TCP_ENDING_RESET, EPIPE, "write");
     else if (client->peer_closed)
@@ -230,7 +232,7 @@ static void receive(struct client *client) {
     down->len = (size_t)len;
     client->received += len;
     if (client->answer_by_ns)
-        client->answer_by_ns = client->received < client->sent
+        client->answer_by_ns = client->shut || client->received < client->sent
                                    ? client->now_ns + client->settings->read_timeout_ns
                                    : 0;
 }
