@@ -288,6 +288,9 @@ static void print(struct client *client) {
         return;
     if (len >= 0) {
         consume(down, (size_t)len);
+        /* The peer was kept waiting. */
+        if (is_empty(down) && client->answer_by_ns)
+            client->answer_by_ns = client->now_ns + client->settings->read_timeout_ns;
         return;
     }
     if (errno == EPIPE)
@@ -347,10 +350,16 @@ static bool has_text(const struct client *client) {
            !(client->settings->blocking && awaits_answer(client));
 }
 
+/* When --read-timeout is over. While the output does not take what has come, nothing is read. */
+static int64_t answer_due_ns(const struct client *client) {
+    return client->answer_by_ns && is_empty(&client->down) ? client->answer_by_ns : INT64_MAX;
+}
+
 static int64_t next_due_ns(const struct client *client) {
     const int64_t text_ns = has_text(client) ? client->next_text_ns : INT64_MAX;
+    const int64_t answer_ns = answer_due_ns(client);
 
-    return client->answer_by_ns && client->answer_by_ns < text_ns ? client->answer_by_ns : text_ns;
+    return answer_ns < text_ns ? answer_ns : text_ns;
 }
 
 static int wait_for(struct client *client, struct pollfd fds[DESCRIPTORS]) {
@@ -365,7 +374,7 @@ static int wait_for(struct client *client, struct pollfd fds[DESCRIPTORS]) {
 }
 
 static void on_time(struct client *client) {
-    if (client->answer_by_ns && client->now_ns >= client->answer_by_ns) {
+    if (client->now_ns >= answer_due_ns(client)) {
         client->detail = "--read-timeout";
         end(client, TCP_ENDING_TIMED_OUT, 0, "read");
     } else if (has_text(client) && client->now_ns >= client->next_text_ns) {
