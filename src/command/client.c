@@ -9,6 +9,7 @@
 #include "command/usage.h"
 #include "endpoint/sockaddr.h"
 #include "netns/netns.h"
+#include "output/writer.h"
 #include "process/privileges.h"
 #include "units/duration.h"
 
@@ -93,10 +94,16 @@ static void take_argument(const struct argp_state *state, char *value, struct op
     options->arguments++;
 }
 
-/* What makes no sense without another option. */
+/* What makes no sense together, or without another option. */
 static void check(const struct argp_state *state, struct options *options) {
     struct client_settings *settings = &options->settings;
+    const int from = settings->address.ss_family;
 
+    if (from != AF_UNSPEC && settings->family != AF_UNSPEC && settings->family != from)
+        usage_refuse(state, "--bind", options->bind, "is of the other family than -4 or -6",
+                     "addresses of one family");
+    if (from != AF_UNSPEC)
+        settings->family = from;
     if (options->every && !settings->text)
         usage_refuse(state, "--every", options->every, "needs --send", "beside --send=TEXT");
     if (options->count && !settings->text)
@@ -177,6 +184,25 @@ static bool on_event(void *into, const struct endpoint_event *event) {
     return display_flush(&sink->output, &sink->status);
 }
 
+/* The name may hold anything. */
+static void say_no_name(const struct client_settings *settings, int error) {
+    struct writer line = {0};
+
+    writer_text(&line, "tcpwatch: HOST: '");
+    writer_name(&line, settings->host);
+    if (error == EAI_ADDRFAMILY || error == EAI_NODATA) {
+        writer_text(&line, settings->family == AF_INET    ? "' has no IPv4 address"
+                           : settings->family == AF_INET6 ? "' has no IPv6 address"
+                                                          : "' has no address");
+    } else {
+        writer_text(&line, "' is not known: ");
+        writer_text(&line, gai_strerror(error));
+    }
+    writer_put(&line, "\n", 1);
+    writer_flush(&line, STDERR_FILENO, NULL, INT64_MAX);
+    writer_free(&line);
+}
+
 static int status_of(const struct options *options, const struct client_outcome *outcome,
                      const struct sink *sink) {
     static const int statuses[TCP_ENDING_COUNT] = {
@@ -196,7 +222,7 @@ static int status_of(const struct options *options, const struct client_outcome 
     case CLIENT_READER_GONE:
         return sink->status;
     case CLIENT_NO_NAME:
-        warnx("HOST: '%s' is not known: %s", options->settings.host, gai_strerror(outcome->error));
+        say_no_name(&options->settings, outcome->error);
         return STATUS_FAILED;
     case CLIENT_FAILED:
         errno = outcome->error;
