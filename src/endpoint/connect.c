@@ -120,6 +120,8 @@ static int try(struct attempt *attempt) {
                                       : end(attempt, tcp_ending_of_errno(errno), errno, "connect");
     if (result == 0)
         return fd;
+    sockaddr_describe(fd, &attempt->socket);
+    sockaddr_set_remote((const void *)address->ai_addr, &attempt->socket);
     if (!connect_router(fd, attempt->router))
         *attempt->router = '\0';
     close(fd);
