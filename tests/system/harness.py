@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the system tests share: a network namespace of their own, the built program, real sockets."""
+"""What the system tests share: their own network namespace, the built program, real sockets."""
 import contextlib
 import ctypes
 import errno
@@ -267,6 +267,16 @@ class NetworkTest(unittest.TestCase):
             os.waitpid(pid, 0)
         except (ProcessLookupError, ChildProcessError):
             pass
+
+    def freeze(self, pid):
+        """SIGSTOP, which has its effect when this returns."""
+        os.kill(pid, signal.SIGSTOP)
+
+        def is_frozen():
+            with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+                return file.read().rsplit(")", 1)[1].split()[0] == "T"
+
+        self.wait_until(is_frozen)
 
     def listen(self, host="127.0.0.1", port=9998, backlog=16):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
