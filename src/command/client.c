@@ -9,6 +9,7 @@
 #include "command/usage.h"
 #include "endpoint/sockaddr.h"
 #include "netns/netns.h"
+#include "output/writer.h"
 #include "process/privileges.h"
 #include "units/duration.h"
 
@@ -67,7 +68,8 @@ static const struct argp_option argp_options[] = {
     {"every", KEY_EVERY, "DURATION", 0, "Again and again, so long apart", 2},
     {"count", KEY_COUNT, "N", 0, "So many times (default 1; with --every: without end)", 2},
     {NULL, 0, NULL, 0, "What ends it:", 3},
-    {"read-timeout", KEY_READ_TIMEOUT, "DURATION", 0, "No answer so long after a line was sent", 3},
+    {"read-timeout", KEY_READ_TIMEOUT, "DURATION", 0,
+     "No answer so long after a line, or the end, was sent", 3},
     {"icmp-errors", KEY_ICMP_ERRORS, NULL, 0, "A router's \"unreachable\", at once (IP_RECVERR)",
      3},
     {"on-eof", KEY_ON_EOF, "exit|stay", 0,
@@ -206,15 +208,35 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     }
 }
 
-/* The events go to stderr: stdout has the echo, and nothing else. */
-static bool on_event(void *into, const struct endpoint_event *event) {
-    struct output *output = into;
+/* Where the events go, until they cannot: stderr. stdout has the echo, and nothing else. */
+struct sink {
+    struct output output;
+    int status;
+};
 
-    output_endpoint(output, event);
-    return output_flush(output) == 0 || errno == EINTR;
+static bool on_event(void *into, const struct endpoint_event *event) {
+    struct sink *sink = into;
+
+    output_endpoint(&sink->output, event);
+    return display_flush(&sink->output, &sink->status);
 }
 
-static int status_of(const struct options *options, const struct client_outcome *outcome) {
+/* The name may hold anything. */
+static void say_no_name(const struct client_settings *settings, int error) {
+    char why[128];
+
+    if (error == EAI_ADDRFAMILY || error == EAI_NODATA)
+        snprintf(why, sizeof(why), "' has no %saddress",
+                 settings->family == AF_INET    ? "IPv4 "
+                 : settings->family == AF_INET6 ? "IPv6 "
+                                                : "");
+    else
+        snprintf(why, sizeof(why), "' is not known: %s", gai_strerror(error));
+    usage_warn("HOST: '", settings->host, why);
+}
+
+static int status_of(const struct options *options, const struct client_outcome *outcome,
+                     const struct sink *sink) {
     static const int statuses[TCP_ENDING_COUNT] = {
         [TCP_ENDING_UNKNOWN] = STATUS_FAILED,
         [TCP_ENDING_LOCAL_CLOSE] = STATUS_DONE,
@@ -225,16 +247,14 @@ static int status_of(const struct options *options, const struct client_outcome 
         [TCP_ENDING_NETWORK_UNREACHABLE] = STATUS_UNREACHABLE,
         [TCP_ENDING_REFUSED] = STATUS_REFUSED,
     };
-    char why[160];
 
     switch (outcome->result) {
     case CLIENT_ENDED:
         return statuses[outcome->ending];
     case CLIENT_READER_GONE:
-        return STATUS_DONE;
+        return sink->status;
     case CLIENT_NO_NAME:
-        snprintf(why, sizeof(why), "' is not known: %s", gai_strerror(outcome->error));
-        usage_warn("HOST: '", options->settings.host, why);
+        say_no_name(&options->settings, outcome->error);
         return STATUS_FAILED;
     case CLIENT_FAILED:
         errno = outcome->error;
@@ -257,17 +277,18 @@ static void block_signals(void) {
 }
 
 static int run(struct options *options) {
-    struct output output = display_output(&options->display, STDERR_FILENO);
+    struct sink sink = {.output = display_output(&options->display, STDERR_FILENO),
+                        .status = STATUS_DONE};
     struct client_outcome outcome;
 
-    output.netns = netns_inode();
+    sink.output.netns = netns_inode();
     options->settings.emit = on_event;
-    options->settings.into = &output;
+    options->settings.into = &sink;
     privileges_drop(false);
     block_signals();
     outcome = client_run(&options->settings);
-    output_free(&output);
-    return status_of(options, &outcome);
+    output_free(&sink.output);
+    return status_of(options, &outcome, &sink);
 }
 
 static const struct argp_child children[] = {

@@ -146,6 +146,8 @@ static void shut_if_done(struct client *client) {
         return;
     client->shut = true;
     shutdown(client->fd, SHUT_WR);
+    if (client->settings->read_timeout_ns && client->answer_by_ns == 0) /* the peer's FIN */
+        client->answer_by_ns = client->now_ns + client->settings->read_timeout_ns;
     if (client->peer_reset)
         end(client, TCP_ENDING_RESET, EPIPE, "write");
     else if (client->peer_closed)
@@ -230,7 +232,7 @@ static void receive(struct client *client) {
     down->len = (size_t)len;
     client->received += len;
     if (client->answer_by_ns)
-        client->answer_by_ns = client->received < client->sent
+        client->answer_by_ns = client->shut || client->received < client->sent
                                    ? client->now_ns + client->settings->read_timeout_ns
                                    : 0;
 }
@@ -286,6 +288,9 @@ static void print(struct client *client) {
         return;
     if (len >= 0) {
         consume(down, (size_t)len);
+        /* The peer was kept waiting. */
+        if (is_empty(down) && client->answer_by_ns)
+            client->answer_by_ns = client->now_ns + client->settings->read_timeout_ns;
         return;
     }
     if (errno == EPIPE)
@@ -295,13 +300,18 @@ static void print(struct client *client) {
     client->over = true;
 }
 
-/* What came before the end is printed after it, too. */
+/* What came before the end is printed after it, too; to a reader that is slow, until a signal. */
 static void print_rest(struct client *client) {
     while (client->outcome.result == CLIENT_ENDED && !is_empty(&client->down)) {
-        struct pollfd out = {.fd = client->settings->out, .events = POLLOUT};
+        struct pollfd fds[] = {{.fd = client->settings->out, .events = POLLOUT},
+                               {.fd = client->signals, .events = POLLIN}};
 
-        if (poll(&out, 1, -1) > 0)
+        if (poll(fds, 2, -1) <= 0)
+            continue;
+        if (fds[0].revents)
             print(client);
+        else
+            return;
     }
 }
 
@@ -340,10 +350,16 @@ static bool has_text(const struct client *client) {
            !(client->settings->blocking && awaits_answer(client));
 }
 
+/* When --read-timeout is over. While the output does not take what has come, nothing is read. */
+static int64_t answer_due_ns(const struct client *client) {
+    return client->answer_by_ns && is_empty(&client->down) ? client->answer_by_ns : INT64_MAX;
+}
+
 static int64_t next_due_ns(const struct client *client) {
     const int64_t text_ns = has_text(client) ? client->next_text_ns : INT64_MAX;
+    const int64_t answer_ns = answer_due_ns(client);
 
-    return client->answer_by_ns && client->answer_by_ns < text_ns ? client->answer_by_ns : text_ns;
+    return answer_ns < text_ns ? answer_ns : text_ns;
 }
 
 static int wait_for(struct client *client, struct pollfd fds[DESCRIPTORS]) {
@@ -358,7 +374,7 @@ static int wait_for(struct client *client, struct pollfd fds[DESCRIPTORS]) {
 }
 
 static void on_time(struct client *client) {
-    if (client->answer_by_ns && client->now_ns >= client->answer_by_ns) {
+    if (client->now_ns >= answer_due_ns(client)) {
         client->detail = "--read-timeout";
         end(client, TCP_ENDING_TIMED_OUT, 0, "read");
     } else if (has_text(client) && client->now_ns >= client->next_text_ns) {

@@ -17,7 +17,8 @@ struct client_settings {
     int family;                      /* of the host's addresses; AF_UNSPEC: both */
     struct tcp_liveness liveness;    /* 0: left as it is */
     int64_t connect_timeout_ns;      /* for each address; 0: the kernel's */
-    int64_t read_timeout_ns;         /* from what was sent to the first byte that comes; 0: none */
+    int64_t read_timeout_ns;         /* from what was sent to the next byte that comes, and from
+                                      * this side's FIN to the peer's; 0: none */
     bool icmp_errors;                /* IP_RECVERR: an ICMP error ends the connection at once */
     bool stay;                       /* go on sending after the peer's FIN */
     bool blocking;                   /* see nothing of the connection while the terminal is read */

@@ -11,6 +11,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -119,6 +120,8 @@ static int try(struct attempt *attempt) {
                                       : end(attempt, tcp_ending_of_errno(errno), errno, "connect");
     if (result == 0)
         return fd;
+    sockaddr_describe(fd, &attempt->socket);
+    sockaddr_set_remote((const void *)address->ai_addr, &attempt->socket);
     if (!connect_router(fd, attempt->router))
         *attempt->router = '\0';
     close(fd);
@@ -205,16 +208,31 @@ static int try_all(struct attempt *attempt) {
     return -1;
 }
 
-int connect_to(const struct client_settings *settings, int signals,
-               struct client_outcome *outcome) {
+/* A name server may be silent for long: a signal has its usual effect meanwhile. Returns as
+ * getaddrinfo(). */
+static int resolve(const struct client_settings *settings, struct addrinfo **found) {
     const struct addrinfo hints = {.ai_family = settings->family, .ai_socktype = SOCK_STREAM};
-    struct attempt attempt = {.settings = settings, .signals = signals};
-    struct addrinfo *found;
+    sigset_t stops, before;
     char port[8];
     int result;
 
     snprintf(port, sizeof(port), "%u", settings->port);
-    result = getaddrinfo(settings->host, port, &hints, &found);
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGINT);
+    sigprocmask(SIG_UNBLOCK, &stops, &before);
+    result = getaddrinfo(settings->host, port, &hints, found);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return result;
+}
+
+int connect_to(const struct client_settings *settings, int signals,
+               struct client_outcome *outcome) {
+    struct attempt attempt = {.settings = settings, .signals = signals};
+    struct addrinfo *found;
+    int result;
+
+    result = resolve(settings, &found);
     if (result) {
         *outcome =
             (struct client_outcome){CLIENT_NO_NAME, TCP_ENDING_UNKNOWN, result, "getaddrinfo"};

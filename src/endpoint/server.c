@@ -40,7 +40,8 @@ struct server {
     int64_t retry_ns;     /* when it tries again; 0: when a session ends */
     uint32_t said;        /* mask of the pauses that were told, see pause_accepting() */
     bool stopping;
-    int signal; /* the one that stopped it; 0: none did */
+    bool unread; /* nobody reads the events any more */
+    int signal;  /* the one that stopped it; 0: none did */
     int64_t began_ns, accepted, sent, received;
 };
 
@@ -54,8 +55,8 @@ static void emit(struct server *server, struct endpoint_event *event) {
     const struct server_settings *settings = server->loop.settings;
 
     event->at_ns = server->loop.now_ns;
-    if (!settings->emit(settings->into, event))
-        server->stopping = true;
+    if (!server->unread && !settings->emit(settings->into, event))
+        server->unread = server->stopping = true;
 }
 
 static int open_signals(void) {

@@ -83,15 +83,20 @@ void object_set_connection(const struct output *output, json_t *object,
     char cookie[24];
 
     object_set_text(object, "family", identity->inet6 ? "inet6" : "inet");
-    object_set(
-        object, "local",
-        object_of_end(identity->local, identity->inet6, identity->local_port, identity->ifindex));
+    /* Where no route led to the remote end, there never was a local one. */
+    if (!identity->remote_port || identity->local_port || !address_is_unspecified(identity->local))
+        object_set(object, "local",
+                   object_of_end(identity->local, identity->inet6, identity->local_port,
+                                 identity->ifindex));
     object_set(
         object, "remote",
         object_of_end(identity->remote, identity->inet6, identity->remote_port, identity->ifindex));
-    object_set_text(object, "state", tcp_state_name(identity->state));
-    snprintf(cookie, sizeof(cookie), "%llu", (unsigned long long)identity->cookie);
-    object_set_text(object, "cookie", cookie);
+    if (identity->state != TCP_STATE_UNKNOWN)
+        object_set_text(object, "state", tcp_state_name(identity->state));
+    if (identity->cookie) {
+        snprintf(cookie, sizeof(cookie), "%llu", (unsigned long long)identity->cookie);
+        object_set_text(object, "cookie", cookie);
+    }
     /* A socket that no process holds has neither inode nor user. */
     if (identity->inode) {
         object_set_number(object, "inode", identity->inode);

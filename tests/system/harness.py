@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the system tests share: a network namespace of their own, the built program, real sockets."""
+"""What the system tests share: their own network namespace, the built program, real sockets."""
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -21,6 +22,19 @@ CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
 MS_PRIVATE_REC = 0x44000
 NOBODY = 65534
 _libc = ctypes.CDLL(None, use_errno=True)
+
+# The transitions of RFC 9293, section 3.3.2, as Linux makes them; any state may go to CLOSE.
+FOLLOWS = {
+    "SYN_SENT": {"ESTABLISHED", "SYN_RECV"},
+    "SYN_RECV": {"ESTABLISHED", "FIN_WAIT1"},
+    "ESTABLISHED": {"FIN_WAIT1", "CLOSE_WAIT"},
+    "FIN_WAIT1": {"FIN_WAIT2", "CLOSING"},
+    "FIN_WAIT2": {"TIME_WAIT"},
+    "CLOSING": {"TIME_WAIT"},
+    "CLOSE_WAIT": {"LAST_ACK"},
+    "LAST_ACK": set(),
+    "TIME_WAIT": set(),
+}
 
 
 def _call(name, *args):
@@ -87,24 +101,40 @@ def die_with_parent():
     _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-class Monitor:
-    """A running `tcpwatch monitor --json`: its events as they come."""
+class Program:
+    """A running `tcpwatch COMMAND --json`: its events as they come. The client's are on stderr,
+    everyone else's on stdout; what else is on stderr is in `words`."""
 
-    def __init__(self, test, *args, prefix=()):
+    def __init__(self, test, command, *args, prefix=(), stdin=None):
         self.process = subprocess.Popen(
-            [*prefix, TCPWATCH, "monitor", "--json", *args], stdout=subprocess.PIPE,
+            [*prefix, TCPWATCH, command, "--json", *args], stdin=stdin, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
-        self.events = []
+        self.events, self.words, self.slowed = [], "", False
+        self._events_on, self._other = self.process.stdout, self.process.stderr
+        if command == "client":
+            self._events_on, self._other = self._other, self._events_on
         self._queue = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
         test.addCleanup(self.kill)
 
     def _read(self):
-        for line in self.process.stdout:
-            self._queue.put(json.loads(line))
+        for line in self._events_on:
+            if self._events_on is self.process.stderr and not line.startswith("{"):
+                self.words += line
+            else:
+                self._queue.put(json.loads(line))
         self._queue.put(None)
 
-    def wait_for(self, timeout_s=10, **wanted):
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def say(self, text):
+        """Gives it standard input, which stays open."""
+        self.process.stdin.write(text)
+        self.process.stdin.flush()
+
+    def wait_for(self, timeout_s=30, **wanted):
         """The first event, from the start, with these members; raises AssertionError in vain."""
         deadline = time.monotonic() + timeout_s
         seen = 0
@@ -120,30 +150,37 @@ class Monitor:
                 event = None
             if event is None:
                 raise AssertionError(f"no event with {wanted} in\n" +
-                                     "\n".join(map(str, self.events[-20:])))
+                                     "\n".join(map(str, self.events[-20:])) + self.words)
             self.events.append(event)
 
-    def finish(self, timeout_s=10):
-        """Waits for its end; returns (exit status, stderr without what depends on the load of
-        this host)."""
-        stderr = "".join(line for line in self.process.stderr
-                         if not line.startswith("tcpwatch: looking every "))
+    def finish(self, timeout_s=30):
+        """Waits for its end; returns (exit status, what was not yet read of the stream that has no
+        events). A monitor that says how this host's load slowed it is `slowed` instead: then it may
+        have seen less."""
+        other = ""
+        for line in self._other:
+            if line.startswith("tcpwatch: looking every "):
+                self.slowed = True
+            else:
+                other += line
         status = self.process.wait(timeout_s)
         while (event := self._queue.get(timeout=timeout_s)) is not None:
             self.events.append(event)
-        return status, stderr
+        return status, other
 
-    def stop(self):
-        """Ctrl-C; returns (exit status, stderr)."""
-        self.process.send_signal(signal.SIGINT)
+    def stop(self, number=signal.SIGINT):
+        """Ctrl-C; returns as finish()."""
+        self.process.send_signal(number)
         return self.finish()
 
     def kill(self):
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        self.process.stdout.close()
-        self.process.stderr.close()
+        for stream in self.process.stdin, self.process.stdout, self.process.stderr:
+            if stream:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
 
     def of(self, cookie):
         """The events of one connection."""
@@ -175,7 +212,36 @@ class NetworkTest(unittest.TestCase):
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def monitor(self, *args, **options):
-        return Monitor(self, *args, **options)
+        return Program(self, "monitor", *args, **options)
+
+    def start_server(self, *args, **options):
+        """A `tcpwatch server` that listens."""
+        server = Program(self, "server", *args, **options)
+        server.wait_for(event="listening")
+        return server
+
+    def start_client(self, *args, stdin=subprocess.PIPE, **options):
+        """A `tcpwatch client`, at an idle terminal unless told."""
+        return Program(self, "client", *args, stdin=stdin, **options)
+
+    def assert_legal_order(self, events):
+        """Each connection goes on from where it stood, only as TCP does, through what was skipped,
+        too."""
+        states = {}
+        for event in events:
+            if event["event"] == "appeared":
+                self.assertNotIn(event["cookie"], states)
+                states[event["cookie"]] = event["state"]
+            elif event["event"] == "transition":
+                before = states[event["cookie"]]
+                self.assertEqual(event["from"], before)
+                for step in event.get("skipped", []):
+                    self.assertTrue(any(part in FOLLOWS[before] for part in step.split("|")), event)
+                    before = step.split("|")[0]
+                if event["to"] != "CLOSE":
+                    self.assertIn(event["to"], FOLLOWS[before], event)
+                self.assertGreaterEqual(event["dwell_ms"], 0)
+                states[event["cookie"]] = event["to"]
 
     def spawn(self, *command, **options):
         process = subprocess.Popen(command, preexec_fn=die_with_parent, **options)
@@ -201,6 +267,16 @@ class NetworkTest(unittest.TestCase):
             os.waitpid(pid, 0)
         except (ProcessLookupError, ChildProcessError):
             pass
+
+    def freeze(self, pid):
+        """SIGSTOP, which has its effect when this returns."""
+        os.kill(pid, signal.SIGSTOP)
+
+        def is_frozen():
+            with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+                return file.read().rsplit(")", 1)[1].split()[0] == "T"
+
+        self.wait_until(is_frozen)
 
     def listen(self, host="127.0.0.1", port=9998, backlog=16):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
