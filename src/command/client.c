@@ -17,7 +17,6 @@
 #include <err.h>
 #include <errno.h>
 #include <netdb.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,19 +207,6 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     }
 }
 
-/* Where the events go, until they cannot: stderr. stdout has the echo, and nothing else. */
-struct sink {
-    struct output output;
-    int status;
-};
-
-static bool on_event(void *into, const struct endpoint_event *event) {
-    struct sink *sink = into;
-
-    output_endpoint(&sink->output, event);
-    return display_flush(&sink->output, &sink->status);
-}
-
 /* The name may hold anything. */
 static void say_no_name(const struct client_settings *settings, int error) {
     char why[128];
@@ -236,7 +222,7 @@ static void say_no_name(const struct client_settings *settings, int error) {
 }
 
 static int status_of(const struct options *options, const struct client_outcome *outcome,
-                     const struct sink *sink) {
+                     const struct display_sink *sink) {
     static const int statuses[TCP_ENDING_COUNT] = {
         [TCP_ENDING_UNKNOWN] = STATUS_FAILED,
         [TCP_ENDING_LOCAL_CLOSE] = STATUS_DONE,
@@ -267,25 +253,15 @@ static int status_of(const struct options *options, const struct client_outcome 
     return STATUS_FAILED;
 }
 
-static void block_signals(void) {
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-}
-
 static int run(struct options *options) {
-    struct sink sink = {.output = display_output(&options->display, STDERR_FILENO),
-                        .status = STATUS_DONE};
+    struct display_sink sink = {.output = display_output(&options->display, STDERR_FILENO),
+                                .status = STATUS_DONE};
     struct client_outcome outcome;
 
     sink.output.netns = netns_inode();
-    options->settings.emit = on_event;
+    options->settings.emit = display_take;
     options->settings.into = &sink;
     privileges_drop(false);
-    block_signals();
     outcome = client_run(&options->settings);
     output_free(&sink.output);
     return status_of(options, &outcome, &sink);

@@ -66,6 +66,13 @@ bool display_flush(struct output *output, int *status) {
     return false;
 }
 
+bool display_take(void *into, const struct endpoint_event *event) {
+    struct display_sink *sink = into;
+
+    output_endpoint(&sink->output, event);
+    return display_flush(&sink->output, &sink->status);
+}
+
 void display_say_denied(const struct owners *owners) {
     errno = owners_error(owners);
     if (errno)

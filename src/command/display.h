@@ -25,6 +25,15 @@ struct output display_output(const struct display *display, int fd);
  * exit with, and stderr says why unless the reader has just gone. */
 bool display_flush(struct output *output, int *status);
 
+/* Where the events of an end of a connection go, until they cannot. */
+struct display_sink {
+    struct output output;
+    int status; /* what to exit with then */
+};
+
+/* An endpoint_emit(), into a struct display_sink. */
+bool display_take(void *into, const struct endpoint_event *event);
+
 /* Says that there are owners which were not found, and why. */
 void display_say_denied(const struct owners *owners);
 

@@ -14,7 +14,6 @@
 
 #include <err.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -147,19 +146,6 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     }
 }
 
-/* Where the events go, until they cannot. */
-struct sink {
-    struct output output;
-    int status;
-};
-
-static bool on_event(void *into, const struct endpoint_event *event) {
-    struct sink *sink = into;
-
-    output_endpoint(&sink->output, event);
-    return display_flush(&sink->output, &sink->status);
-}
-
 /* Says in one line why it cannot serve. */
 static void say_failure(const struct options *options, const char *failed) {
     const unsigned port = options->settings.port;
@@ -191,26 +177,15 @@ static void raise_descriptor_limit(void) {
     }
 }
 
-static void block_signals(void) {
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-}
-
 static int run(struct options *options) {
-    struct sink sink = {.output = display_output(&options->display, STDOUT_FILENO),
-                        .status = STATUS_DONE};
+    struct display_sink sink = {.output = display_output(&options->display, STDOUT_FILENO),
+                                .status = STATUS_DONE};
     struct server *server;
     const char *failed;
 
     sink.output.netns = netns_inode();
-    options->settings.emit = on_event;
+    options->settings.emit = display_take;
     options->settings.into = &sink;
-    block_signals();
     raise_descriptor_limit();
     server = server_open(&options->settings, &failed);
     if (!server) {

@@ -3,16 +3,15 @@
 
 #include "endpoint/connect.h"
 #include "endpoint/liveness.h"
+#include "endpoint/signals.h"
 #include "endpoint/sockaddr.h"
 #include "units/clock.h"
 #include "units/duration.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -425,15 +424,6 @@ static void run(struct client *client) {
                     client->outcome.call);
 }
 
-static int open_signals(void) {
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    return signalfd(-1, &signals, SFD_CLOEXEC);
-}
-
 struct client_outcome client_run(const struct client_settings *settings) {
     struct client_outcome outcome = {CLIENT_FAILED, TCP_ENDING_UNKNOWN, ENOMEM, "malloc"};
     struct client *client = calloc(1, sizeof(*client));
@@ -441,7 +431,7 @@ struct client_outcome client_run(const struct client_settings *settings) {
     if (!client)
         return outcome;
     client->settings = settings;
-    client->signals = open_signals();
+    client->signals = signals_open();
     client->fd = connect_to(settings, client->signals, &outcome);
     if (client->fd >= 0) {
         run(client);

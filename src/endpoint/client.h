@@ -45,8 +45,8 @@ struct client_outcome {
     const char *call;
 };
 
-/* Connects, and runs until the connection is over. SIGTERM and SIGINT have to be blocked; they end
- * it from this side, and SIGPIPE ignored. */
+/* Connects, and runs until the connection is over. SIGTERM and SIGINT, which are blocked from then
+ * on, end it from this side. SIGPIPE has to be ignored. */
 struct client_outcome client_run(const struct client_settings *settings);
 
 #endif

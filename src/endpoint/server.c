@@ -4,6 +4,7 @@
 #include "endpoint/listener.h"
 #include "endpoint/liveness.h"
 #include "endpoint/session.h"
+#include "endpoint/signals.h"
 #include "endpoint/sockaddr.h"
 #include "units/clock.h"
 #include "units/duration.h"
@@ -59,16 +60,6 @@ static void emit(struct server *server, struct endpoint_event *event) {
         server->unread = server->stopping = true;
 }
 
-static int open_signals(void) {
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGCHLD);
-    return signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
-}
-
 static struct server *server_new(const struct server_settings *settings) {
     struct server *server = calloc(1, sizeof(*server));
 
@@ -94,7 +85,7 @@ struct server *server_open(const struct server_settings *settings, const char **
     if (server->listener < 0)
         goto fail;
     *failed = "epoll_ctl";
-    server->signals = open_signals();
+    server->signals = signals_open();
     if (server->signals < 0 || add_to_epoll(server, server->listener, &server->listener) < 0 ||
         add_to_epoll(server, server->signals, &server->signals) < 0)
         goto fail;
@@ -178,13 +169,11 @@ static void drop(struct server *server, struct session *session) {
 static _Noreturn void serve_in_child(const struct server *parent, struct session *session) {
     const struct server_settings *settings = parent->loop.settings;
     struct server *server = server_new(settings);
-    sigset_t none;
 
     close(parent->listener);
     close(parent->signals);
     close(parent->loop.epoll);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    signals_reset();
     if (!server || server->loop.epoll < 0 || session_watch(&server->loop, session) < 0)
         _exit(1);
     session->pid = getpid();
@@ -372,13 +361,8 @@ static void emit_shutdown(struct server *server) {
         .accepted = server->accepted,
     };
     struct session *session, *next;
-    sigset_t stops;
 
-    /* A second signal ends the process at once. */
-    sigemptyset(&stops);
-    sigaddset(&stops, SIGTERM);
-    sigaddset(&stops, SIGINT);
-    sigprocmask(SIG_UNBLOCK, &stops, NULL);
+    signals_release();
     close(server->listener);
     if (server->loop.settings->fork)
         end_children(server);

@@ -28,7 +28,8 @@ struct server_settings {
 struct server;
 
 /* Binds and listens. `settings` must outlive the server. Returns NULL with errno, and `failed` set
- * to the name of the call or option that failed. SIGTERM, SIGINT and SIGCHLD have to be blocked. */
+ * to the name of the call or option that failed. From then on SIGTERM, SIGINT and SIGCHLD are
+ * blocked; SIGPIPE has to be ignored. */
 struct server *server_open(const struct server_settings *settings, const char **failed);
 
 /* Serves until SIGTERM or SIGINT, or until nobody reads the events, then closes what is open. A

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The signals that end server and client, as a descriptor beside their sockets. endpoint's own.
+ */
+#ifndef TCPWATCH_ENDPOINT_SIGNALS_H
+#define TCPWATCH_ENDPOINT_SIGNALS_H
+
+/* Blocks SIGTERM, SIGINT and SIGCHLD in the calling thread and returns a signalfd of them, which
+ * does not block; -1 with errno. */
+int signals_open(void);
+
+/* Gives SIGTERM and SIGINT back their usual effect, so that a second one ends the process. */
+void signals_release(void);
+
+/* What a child process begins with: no signal blocked. */
+void signals_reset(void);
+
+#endif
