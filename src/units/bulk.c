@@ -3,28 +3,25 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 /* Below this a huge page would cost more than it saves. */
 #define BULK_LEAST (BULK_PAGE / 8)
 
 static size_t mapped_size(size_t size) {
-    return size < BULK_LEAST ? size : (size + BULK_PAGE - 1) & ~(BULK_PAGE - 1);
-}
-
-static char *map(size_t size) {
-    void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    return data == MAP_FAILED ? NULL : data;
+    return (size + BULK_PAGE - 1) & ~(BULK_PAGE - 1);
 }
 
 /* A huge page stands at a multiple of its size. */
 static char *map_aligned(size_t size) {
-    char *data = map(size + BULK_PAGE);
-    const size_t before = -(uintptr_t)data & (BULK_PAGE - 1);
+    char *data =
+        mmap(NULL, size + BULK_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t before;
 
-    if (!data)
+    if (data == MAP_FAILED)
         return NULL;
+    before = -(uintptr_t)data & (BULK_PAGE - 1);
     if (before)
         munmap(data, before);
     munmap(data + before + size, BULK_PAGE - before);
@@ -33,14 +30,18 @@ static char *map_aligned(size_t size) {
 }
 
 void *bulk_new(size_t size) {
+    if (size < BULK_LEAST)
+        return calloc(1, size);
     if (size > SIZE_MAX - 2 * BULK_PAGE) {
         errno = ENOMEM;
         return NULL;
     }
-    return size < BULK_LEAST ? map(size) : map_aligned(mapped_size(size));
+    return map_aligned(mapped_size(size));
 }
 
 void bulk_free(void *data, size_t size) {
-    if (data)
+    if (size < BULK_LEAST)
+        free(data);
+    else if (data)
         munmap(data, mapped_size(size));
 }

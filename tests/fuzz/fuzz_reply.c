@@ -21,7 +21,7 @@
 /* Showing takes most of the time, and all sockets are shown alike: the first ones of an input are,
  * and only where the byte behind the name says so. */
 #define SHOWN_MAX   3
-#define SHOWN_EVERY 16
+#define SHOWN_EVERY 64
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
