@@ -470,21 +470,21 @@ class ShutDown(Row):
         self.assert_server_saw("FIN_WAIT1?", "FIN_WAIT2?", "TIME_WAIT", cause="fin",
                                closed_first="local?")
 
-    def shut_down(self, server):
+    def shut_down(self, server, still_open):
         self.begin(server=server)
         self.echo()
         asked = self.end_all(signal.SIGTERM)
         self.assertEqual(self.served.finish(), (0, ""))
         end = self.served.events[-1]
-        self.assertEqual((end["event"], end["signal"], end["accepted"], end["open"]),
-                         ("shutdown", "SIGTERM", 1, 1))
+        self.assertEqual((end["event"], end["signal"], end["accepted"]), ("shutdown", "SIGTERM", 1))
+        self.assertIn(end["open"], still_open)
         self.assert_ends_as_1(asked)
 
     def test_4_sigterm_to_one_process(self):
-        self.shut_down(())
+        self.shut_down((), [1])
 
     def test_4_sigterm_to_a_process_a_connection(self):
-        self.shut_down(("--model=fork",))
+        self.shut_down(("--model=fork",), [0, 1])  # who of the two was faster
 
     def test_4_sigkill_for_those_who_do_not_listen(self):
         self.begin(server=("--model=fork",))
