@@ -111,10 +111,7 @@ static void emit_ending(struct client *client, enum endpoint_event_kind kind, en
         .sent = client->sent,
         .received = client->received,
     };
-    char router[ROUTER_TEXT_SIZE];
 
-    if (error && connect_router(client->fd, router))
-        event.router = router;
     sockaddr_describe(client->fd, &client->socket);
     emit(client, &event);
 }

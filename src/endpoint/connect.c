@@ -21,14 +21,17 @@ struct attempt {
     const struct client_settings *settings;
     int signals;
     const struct addrinfo *address;
+    const struct addrinfo *next; /* to try after it; NULL: it is the last */
     int64_t began_ns;
     struct socket socket;
-    char router[ROUTER_TEXT_SIZE];
+    char router[SOCKADDR_TEXT_SIZE];
     struct client_outcome outcome; /* where it fails */
     const char *detail;
 };
 
-bool connect_router(int fd, char router[ROUTER_TEXT_SIZE]) {
+/* The address of the router whose ICMP error waits in the error queue (IP_RECVERR, man 7 ip).
+ * Returns false where none does: for a connection that stands, the kernel keeps it to itself. */
+static bool find_router(int fd, char router[SOCKADDR_TEXT_SIZE]) {
     char control[256];
     struct msghdr message = {.msg_control = control, .msg_controllen = sizeof(control)};
     const struct sock_extended_err *error;
@@ -122,7 +125,7 @@ static int try(struct attempt *attempt) {
         return fd;
     sockaddr_describe(fd, &attempt->socket);
     sockaddr_set_remote((const void *)address->ai_addr, &attempt->socket);
-    if (!connect_router(fd, attempt->router))
+    if (!find_router(fd, attempt->router))
         *attempt->router = '\0';
     close(fd);
     return -1;
@@ -165,7 +168,7 @@ static bool emit_options(struct attempt *attempt) {
 /* Tells of an address that failed, the last one as the end of it all. */
 static bool emit_failure(struct attempt *attempt) {
     const struct client_settings *settings = attempt->settings;
-    const bool last = !attempt->address->ai_next;
+    const bool last = !attempt->next;
     const struct endpoint_event event = {
         .kind = last ? ENDPOINT_CLOSED : ENDPOINT_ATTEMPT,
         .at_ns = clock_now(),
@@ -188,19 +191,30 @@ static bool emit_failure(struct attempt *attempt) {
     return false;
 }
 
+/* A name may have an address twice: as such, and as one that is mapped to it. */
+static const struct addrinfo *skip_same(const struct addrinfo *address) {
+    const struct addrinfo *next = address->ai_next;
+
+    while (next && next->ai_addrlen == address->ai_addrlen &&
+           memcmp(next->ai_addr, address->ai_addr, next->ai_addrlen) == 0)
+        next = next->ai_next;
+    return next;
+}
+
 static int try_all(struct attempt *attempt) {
     if (!emit_options(attempt))
         return -1;
-    for (; attempt->address; attempt->address = attempt->address->ai_next) {
+    for (; attempt->address; attempt->address = attempt->next) {
         int fd;
 
+        attempt->next = skip_same(attempt->address);
         attempt->socket = (struct socket){0};
         attempt->detail = NULL;
         sockaddr_set_remote((const void *)attempt->address->ai_addr, &attempt->socket);
         fd = try(attempt);
         if (fd >= 0)
             return fd;
-        if (attempt->outcome.result == CLIENT_FAILED && !attempt->address->ai_next)
+        if (attempt->outcome.result == CLIENT_FAILED && !attempt->next)
             return -1;
         if (!emit_failure(attempt) || attempt->outcome.ending == TCP_ENDING_LOCAL_CLOSE)
             return -1;

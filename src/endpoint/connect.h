@@ -11,9 +11,4 @@
  * does not block, or -1 with `outcome`. `signals` is readable when a signal ends the attempt. */
 int connect_to(const struct client_settings *settings, int signals, struct client_outcome *outcome);
 
-/* The address of the router whose ICMP error waits in the error queue (IP_RECVERR, man 7 ip).
- * Returns false where none does: for a connection that stands, the kernel keeps it to itself. */
-#define ROUTER_TEXT_SIZE 64
-bool connect_router(int fd, char router[ROUTER_TEXT_SIZE]);
-
 #endif

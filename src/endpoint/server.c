@@ -36,10 +36,11 @@ struct server {
     struct session *sessions;
     struct session *quiet; /* the same sessions, by their last activity */
     size_t open;
-    struct socket socket; /* the listener's */
-    bool paused;          /* it accepts no more for now */
-    int64_t retry_ns;     /* when it tries again; 0: when a session ends */
-    uint32_t said;        /* mask of the pauses that were told, see pause_accepting() */
+    struct socket socket;    /* the listener's */
+    bool paused;             /* it accepts no more for now */
+    int64_t retry_ns;        /* when it tries again; 0: when a session ends */
+    uint32_t said;           /* mask of the pauses that were told, see pause_accepting() */
+    const sigset_t *waiting; /* the signal mask while it waits; NULL: as it is */
     bool stopping;
     bool unread; /* nobody reads the events any more */
     int signal;  /* the one that stopped it; 0: none did */
@@ -163,20 +164,53 @@ static void drop(struct server *server, struct session *session) {
     resume_accepting(server);
 }
 
+static void emit_closed(struct server *server, const struct session *session, const char *detail) {
+    const struct session_record *record = session->record;
+    struct endpoint_event event = {
+        .kind = ENDPOINT_CLOSED,
+        .socket = &session->socket,
+        .pid = session->pid,
+        .cause = record->cause,
+        .error = record->error,
+        .syscall = record->syscall,
+        .detail = detail ? detail : record->detail,
+        .after_ns = server->loop.now_ns - record->began_ns,
+        .noticed_ns = record->sent_ns ? server->loop.now_ns - record->sent_ns : -1,
+        .fin_unseen_ns = -1,
+        .sent = record->sent,
+        .received = record->received,
+    };
+
+    emit(server, &event);
+}
+
+/* Accounts for a session that is over, and forgets it. */
+static void finish(struct server *server, struct session *session, const char *detail) {
+    server->sent += session->record->sent;
+    server->received += session->record->received;
+    if (server->listener >= 0)
+        emit_closed(server, session, detail);
+    if (session->record != &session->own && session->fd < 0)
+        munmap(session->record, sizeof(*session->record));
+    drop(server, session);
+}
+
 /* The fork model: a process of its own serves the session, and the parent keeps the account. */
 
 /* What the child does. Its server has one session and no listener. */
 static _Noreturn void serve_in_child(const struct server *parent, struct session *session) {
     const struct server_settings *settings = parent->loop.settings;
     struct server *server = server_new(settings);
+    const sigset_t none = signals_none();
 
     close(parent->listener);
     close(parent->signals);
     close(parent->loop.epoll);
-    signals_reset();
     if (!server || server->loop.epoll < 0 || session_watch(&server->loop, session) < 0)
         _exit(1);
     session->pid = getpid();
+    /* A signal ends it while it waits: what it has done stands in the record by then. */
+    server->waiting = &none;
     insert(server, session);
     server_run(server);
     _exit(0);
@@ -214,12 +248,23 @@ static void emit_accepted(struct server *server, const struct session *session) 
     emit(server, &event);
 }
 
+/* Nobody can serve it: it is closed at once. Returns false. */
+static bool turn_away(struct server *server, struct session *session, int error) {
+    session->pid = getpid();
+    session->record->cause = TCP_ENDING_LOCAL_CLOSE;
+    session->record->error = error;
+    session->record->syscall = server->loop.settings->fork ? "fork" : "epoll_ctl";
+    finish(server, session, NULL);
+    pause_accepting(server, error);
+    return false;
+}
+
 /* Returns whether another one may be accepted. */
 static bool accept_one(struct server *server) {
     const struct server_settings *settings = server->loop.settings;
     const int fd = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     struct session *session;
-    int error;
+    int error = 0;
 
     if (fd < 0) {
         if (is_shortage(errno))
@@ -232,15 +277,13 @@ static bool accept_one(struct server *server) {
         return false;
     }
     if ((settings->fork ? hand_to_child(server, session) : session_watch(&server->loop, session)) <
-        0) {
+        0)
         error = errno;
-        session_free(&server->loop, session);
-        pause_accepting(server, error);
-        return false;
-    }
     server->accepted++;
     insert(server, session);
     emit_accepted(server, session);
+    if (error)
+        return turn_away(server, session, error);
     if (settings->max_connections && server->open >= settings->max_connections)
         pause_accepting(server, 0);
     return !server->paused;
@@ -253,37 +296,6 @@ static void accept_some(struct server *server) {
 }
 
 /* Ending. */
-
-static void emit_closed(struct server *server, const struct session *session, const char *detail) {
-    const struct session_record *record = session->record;
-    struct endpoint_event event = {
-        .kind = ENDPOINT_CLOSED,
-        .socket = &session->socket,
-        .pid = session->pid,
-        .cause = record->cause,
-        .error = record->error,
-        .syscall = record->syscall,
-        .detail = detail ? detail : record->detail,
-        .after_ns = server->loop.now_ns - record->began_ns,
-        .noticed_ns = record->sent_ns ? server->loop.now_ns - record->sent_ns : -1,
-        .fin_unseen_ns = -1,
-        .sent = record->sent,
-        .received = record->received,
-    };
-
-    emit(server, &event);
-}
-
-/* Accounts for a session that is over, and forgets it. */
-static void finish(struct server *server, struct session *session, const char *detail) {
-    server->sent += session->record->sent;
-    server->received += session->record->received;
-    if (server->listener >= 0)
-        emit_closed(server, session, detail);
-    if (session->record != &session->own && session->fd < 0)
-        munmap(session->record, sizeof(*session->record));
-    drop(server, session);
-}
 
 /* detail: what made it so, a string that stays; or NULL. */
 static void close_from_here(struct server *server, struct session *session, const char *detail) {
@@ -463,7 +475,8 @@ int server_run(struct server *server) {
     if (server->listener >= 0)
         emit_listening(server);
     while (!server->stopping && (server->listener >= 0 || server->sessions)) {
-        const int count = epoll_wait(server->loop.epoll, events, EVENTS_MAX, wait_ms(server));
+        const int count =
+            epoll_pwait(server->loop.epoll, events, EVENTS_MAX, wait_ms(server), server->waiting);
 
         if (count < 0 && errno != EINTR)
             return -1;

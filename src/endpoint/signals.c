@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "endpoint/signals.h"
 
-#include <signal.h>
 #include <sys/signalfd.h>
 
 static sigset_t stops(void) {
@@ -27,9 +26,9 @@ void signals_release(void) {
     sigprocmask(SIG_UNBLOCK, &signals, NULL);
 }
 
-void signals_reset(void) {
+sigset_t signals_none(void) {
     sigset_t none;
 
     sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    return none;
 }

@@ -261,6 +261,8 @@ class Limits(EndsTest):
         needs_other_user()
         server = self.start_server("--model=fork", prefix=(*AS_NOBODY, "prlimit", "--nproc=1:99"))
         peer, other = self.call(), self.call()
+        closed = server.wait_for(event="closed", syscall="fork")
+        self.assertEqual((closed["cause"], closed["error"]), ("local-close", "EAGAIN"))
         self.assertEqual(server.wait_for(event="paused")["error"], "EAGAIN")
         self.assertEqual(peer.recv(1), b"")
         subprocess.run([*AS_NOBODY, "prlimit", f"--pid={server.pid}", "--nproc=99:99"], check=True)
