@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "command/command.h"
+#include "command/parse.h"
 #include "command/usage.h"
 #include "units/nearest.h"
 
@@ -109,7 +110,7 @@ int main(int argc, char **argv) {
     fill_standard_descriptors();
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an EPIPE, and no reason to die */
     argv[0] = program_invocation_name = program_invocation_short_name;
-    usage_parse_root(&argp, argc, argv, &choice);
+    parse_before_command(&argp, argc, argv, &choice);
     snprintf(name, sizeof(name), "%s %s", program_invocation_short_name, choice.command->name);
     argv[choice.index] = name;
     return choice.command->run(argc - choice.index, argv + choice.index);

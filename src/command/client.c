@@ -6,6 +6,7 @@
 #include "command/command.h"
 #include "command/display.h"
 #include "command/liveness.h"
+#include "command/parse.h"
 #include "command/usage.h"
 #include "endpoint/sockaddr.h"
 #include "netns/netns.h"
@@ -290,7 +291,7 @@ static int start(int argc, char **argv) {
                      .out = STDOUT_FILENO},
     };
 
-    usage_parse(&argp, argc, argv, &options);
+    parse_options(&argp, argc, argv, &options);
     return run(&options);
 }
 

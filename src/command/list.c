@@ -4,7 +4,7 @@
  */
 #include "command/command.h"
 #include "command/common.h"
-#include "command/usage.h"
+#include "command/parse.h"
 #include "netns/netns.h"
 #include "process/owner.h"
 #include "process/privileges.h"
@@ -210,7 +210,7 @@ static int start(int argc, char **argv) {
     struct common options = {0};
     int status = STATUS_FAILED;
 
-    usage_parse(&argp, argc, argv, &options);
+    parse_options(&argp, argc, argv, &options);
     if (selection_enter(&options.selection))
         status = run(&options);
     selection_free(&options.selection);

@@ -5,6 +5,7 @@
  */
 #include "command/command.h"
 #include "command/common.h"
+#include "command/parse.h"
 #include "command/usage.h"
 #include "process/owner.h"
 #include "process/privileges.h"
@@ -486,7 +487,7 @@ static int start(int argc, char **argv) {
     };
     int status = STATUS_FAILED;
 
-    usage_parse(&argp, argc, argv, &options);
+    parse_options(&argp, argc, argv, &options);
     if (selection_enter(&options.common.selection))
         status = run(&options);
     selection_free(&options.common.selection);

@@ -9,6 +9,13 @@
 #include <argp.h>
 #include <stdbool.h>
 
+/* The keys of the options that every parser has. */
+enum {
+    KEY_HELP = '?',
+    KEY_VERSION = 'V',
+    KEY_USAGE = 0x700,
+};
+
 /* Goes through the arguments up to an option that asks for help. Exits with one line where one is
  * no option of `argp`, lacks its value or has one too many. `root`: these stand before the command.
  */

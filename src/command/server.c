@@ -6,6 +6,7 @@
 #include "command/command.h"
 #include "command/display.h"
 #include "command/liveness.h"
+#include "command/parse.h"
 #include "command/usage.h"
 #include "endpoint/sockaddr.h"
 #include "netns/netns.h"
@@ -220,7 +221,7 @@ static int start(int argc, char **argv) {
     struct options options = {.settings.port = PORT_DEFAULT, .bind = BIND_DEFAULT};
 
     sockaddr_parse(BIND_DEFAULT, &options.settings.address);
-    usage_parse(&argp, argc, argv, &options);
+    parse_options(&argp, argc, argv, &options);
     return run(&options);
 }
 

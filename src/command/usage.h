@@ -10,19 +10,6 @@
 
 struct sockaddr_storage;
 
-/* The keys of the options that every parser has. */
-enum {
-    KEY_HELP = '?',
-    KEY_VERSION = 'V',
-    KEY_USAGE = 0x700,
-};
-
-/* Runs a command's parser; exits where the options are wrong or ask for help. */
-void usage_parse(const struct argp *argp, int argc, char **argv, void *input);
-
-/* The same for what stands before the command. */
-void usage_parse_root(const struct argp *argp, int argc, char **argv, void *input);
-
 /* Refuses a value: "tcpwatch list: --port: '0' is not a port; allowed are ...". Exits. */
 _Noreturn void usage_refuse(const struct argp_state *state, const char *option, const char *value,
                             const char *what, const char *allowed);
