@@ -258,14 +258,16 @@ static int run(struct options *options) {
     struct display_sink sink = {.output = display_output(&options->display, STDERR_FILENO),
                                 .status = STATUS_DONE};
     struct client_outcome outcome;
+    int status;
 
+    display_never_block(&sink.output);
     sink.output.netns = netns_inode();
     options->settings.emit = display_take;
     options->settings.into = &sink;
     privileges_drop(false);
     outcome = client_run(&options->settings);
-    output_free(&sink.output);
-    return status_of(options, &outcome, &sink);
+    status = status_of(options, &outcome, &sink);
+    return display_finish(&sink) == STATUS_FAILED ? STATUS_FAILED : status;
 }
 
 static const struct argp_child children[] = {

@@ -3,12 +3,22 @@
 
 #include "command/command.h"
 #include "command/usage.h"
+#include "units/clock.h"
+#include "units/duration.h"
+#include "units/nonblocking.h"
 
 #include <err.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* What a slow reader has not taken yet may be so much, and is waited for so long at the end. */
+#define LEFT_MAX    (1024 * 1024)
+#define PATIENCE_NS (2 * NS_PER_S)
+
+/* A time that has passed. */
+#define AT_ONCE 1
 
 enum { KEY_COLOR = 0x200 };
 
@@ -66,11 +76,54 @@ bool display_flush(struct output *output, int *status) {
     return false;
 }
 
+void display_never_block(struct output *output) {
+    const int copy = nonblocking_copy(output->fd);
+
+    if (copy >= 0)
+        output->fd = copy;
+}
+
+/* Writes until `until_ns`. What is left is no failure. */
+static bool sink_flush(struct display_sink *sink, int64_t until_ns) {
+    sigset_t unblocked;
+
+    sigprocmask(SIG_BLOCK, NULL, &unblocked);
+    sink->output.unblocked = &unblocked;
+    sink->output.until_ns = until_ns;
+    if (output_flush(&sink->output) == 0 || errno == EINTR || errno == ETIMEDOUT)
+        return true;
+    return display_flush(&sink->output, &sink->status); /* says why not */
+}
+
 bool display_take(void *into, const struct endpoint_event *event) {
     struct display_sink *sink = into;
 
+    if (sink->output.writer.len > LEFT_MAX) {
+        if (sink->lost++ == 0)
+            warnx("nobody reads the output: events are lost from now on");
+        return true;
+    }
     output_endpoint(&sink->output, event);
-    return display_flush(&sink->output, &sink->status);
+    return sink_flush(sink, AT_ONCE);
+}
+
+bool display_left(void *into) {
+    struct display_sink *sink = into;
+
+    sink_flush(sink, AT_ONCE);
+    return sink->output.writer.len > 0;
+}
+
+int display_finish(struct display_sink *sink) {
+    if (sink->output.writer.error == 0 && sink_flush(sink, clock_now() + PATIENCE_NS) &&
+        sink->output.writer.len > 0) {
+        warnx("nobody reads the output: %zu bytes of it were not written", sink->output.writer.len);
+        sink->status = STATUS_FAILED;
+    }
+    if (sink->lost)
+        warnx("%llu events were lost: nobody read the output", (unsigned long long)sink->lost);
+    output_free(&sink->output);
+    return sink->status;
 }
 
 void display_say_denied(const struct owners *owners) {

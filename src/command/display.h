@@ -25,14 +25,25 @@ struct output display_output(const struct display *display, int fd);
  * exit with, and stderr says why unless the reader has just gone. */
 bool display_flush(struct output *output, int *status);
 
-/* Where the events of an end of a connection go, until they cannot. */
+/* Writes to a pipe or a terminal do not block any more, where that can be had. */
+void display_never_block(struct output *output);
+
+/* Where the events of an end of a connection go. They are not waited for: a reader that is slow
+ * gets them later, and one that is too slow for long loses some, which is said. */
 struct display_sink {
     struct output output;
-    int status; /* what to exit with then */
+    int status;    /* what to exit with where they can go nowhere any more */
+    uint64_t lost; /* events */
 };
 
 /* An endpoint_emit(), into a struct display_sink. */
 bool display_take(void *into, const struct endpoint_event *event);
+
+/* Writes what can be written by now. Returns whether something is left. */
+bool display_left(void *into);
+
+/* Gives the reader a last chance. Returns the exit status. */
+int display_finish(struct display_sink *sink);
 
 /* Says that there are owners which were not found, and why. */
 void display_say_denied(const struct owners *owners);

@@ -440,6 +440,7 @@ static int run(const struct options *options) {
     sigset_t unblocked;
 
     watch.output = display_output(&options->common.display, STDOUT_FILENO);
+    display_never_block(&watch.output);
     watch.output.owners = !options->common.selection.no_owner;
     watch.output.netns = netns_inode();
     watch.output.unblocked = &unblocked;

@@ -153,7 +153,7 @@ static void say_failure(const struct options *options, const char *failed) {
 
     switch (errno) {
     case EADDRINUSE:
-        warnx("port %u of %s is in use: another process listens there", port, options->bind);
+        warnx("port %u of %s is in use", port, options->bind);
         break;
     case EACCES:
         warnx("port %u needs root (CAP_NET_BIND_SERVICE): others may take those from "
@@ -184,8 +184,10 @@ static int run(struct options *options) {
     struct server *server;
     const char *failed;
 
+    display_never_block(&sink.output);
     sink.output.netns = netns_inode();
     options->settings.emit = display_take;
+    options->settings.left = display_left;
     options->settings.into = &sink;
     raise_descriptor_limit();
     server = server_open(&options->settings, &failed);
@@ -199,8 +201,7 @@ static int run(struct options *options) {
         sink.status = STATUS_FAILED;
     }
     server_free(server);
-    output_free(&sink.output);
-    return sink.status;
+    return display_finish(&sink);
 }
 
 static const struct argp_child children[] = {

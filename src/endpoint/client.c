@@ -7,19 +7,15 @@
 #include "endpoint/sockaddr.h"
 #include "units/clock.h"
 #include "units/duration.h"
+#include "units/nonblocking.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #define BUFFER_SIZE (128 * 1024)
-
-/* A pipe or a terminal that poll() calls writable takes so much without blocking (PIPE_BUF). */
-#define WRITE_SIZE 4096
 
 struct buffer {
     size_t at, len; /* what is left: data[at], data[at + 1] ... data[len - 1] */
@@ -29,7 +25,7 @@ struct buffer {
 struct client {
     const struct client_settings *settings;
     int fd, signals;
-    bool out_is_pipe;
+    int out;                /* does not block, where it can be had so */
     struct buffer up, down; /* to the peer, and from it */
     struct socket socket;
     int64_t now_ns, connected_ns;
@@ -39,10 +35,12 @@ struct client {
     int64_t next_text_ns; /* --send */
     uint64_t texts_sent;
     int64_t fin_ns;   /* when the FIN came that lay unseen; 0: it did not */
+    bool noted;       /* that, or the end of the connection */
+    int64_t hup_ns;   /* when the FIN came behind what is still to be printed; 0: it did not */
     bool input_ended; /* nothing more is to be sent */
     bool shut;        /* so the FIN was sent */
     bool peer_closed; /* its FIN was seen, and this side stays */
-    bool peer_reset;  /* so was its RST, then */
+    int late_error;   /* the errno that came after that; 0: none did */
     bool hung;        /* the socket has failed, and what came before is still to be printed */
     bool over;
     struct client_outcome outcome;
@@ -99,14 +97,17 @@ static void emit_connected(struct client *client) {
 /* closed, or staying where it goes on all the same. */
 static void emit_ending(struct client *client, enum endpoint_event_kind kind, enum tcp_ending cause,
                         int error, const char *call) {
+    /* It ended when the FIN came, not when a slow reader had let this side read it. */
+    const int64_t at_ns =
+        client->hup_ns > client->sent_ns && error == 0 ? client->hup_ns : client->now_ns;
     struct endpoint_event event = {
         .kind = kind,
         .cause = cause,
         .error = error,
         .syscall = call,
         .detail = client->detail,
-        .after_ns = client->now_ns - client->connected_ns,
-        .noticed_ns = client->sent_ns ? client->now_ns - client->sent_ns : -1,
+        .after_ns = at_ns - client->connected_ns,
+        .noticed_ns = client->sent_ns ? at_ns - client->sent_ns : -1,
         .fin_unseen_ns = client->fin_ns ? client->now_ns - client->fin_ns : -1,
         .sent = client->sent,
         .received = client->received,
@@ -126,7 +127,10 @@ static void send_up(struct client *client) {
     if (len < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (len < 0) {
-        end(client, tcp_ending_of_errno(errno), errno, "write");
+        if (client->late_error && client->late_error != errno)
+            end(client, tcp_ending_of_errno(client->late_error), client->late_error, "poll");
+        else
+            end(client, tcp_ending_of_errno(errno), errno, "write");
         return;
     }
     consume(up, (size_t)len);
@@ -144,23 +148,10 @@ static void shut_if_done(struct client *client) {
     shutdown(client->fd, SHUT_WR);
     if (client->settings->read_timeout_ns && client->answer_by_ns == 0) /* the peer's FIN */
         client->answer_by_ns = client->now_ns + client->settings->read_timeout_ns;
-    if (client->peer_reset)
-        end(client, TCP_ENDING_RESET, EPIPE, "write");
+    if (client->late_error)
+        end(client, tcp_ending_of_errno(client->late_error), client->late_error, "poll");
     else if (client->peer_closed)
         end(client, TCP_ENDING_PEER_CLOSE, 0, "read");
-}
-
-/* The naive client has not looked at the socket: what does the kernel know by now? Nothing comes
- * from the peer after its FIN but answers to what this side sends, so the last acknowledgement is
- * the FIN's. */
-static void look_for_fin(struct client *client) {
-    struct socket socket = {0};
-
-    if (client->fin_ns || client->peer_closed)
-        return;
-    sockaddr_describe(client->fd, &socket);
-    if (socket.state == TCP_STATE_CLOSE_WAIT)
-        client->fin_ns = client->now_ns - socket.last_ack_recv_ms * NS_PER_MS;
 }
 
 static void read_input(struct client *client) {
@@ -173,8 +164,6 @@ static void read_input(struct client *client) {
         fail(client, "cannot read the input");
         return;
     }
-    if (client->settings->blocking)
-        look_for_fin(client);
     up->len = (size_t)len;
     client->input_ended = len == 0;
     if (len > 0)
@@ -186,8 +175,6 @@ static void send_text(struct client *client) {
     struct buffer *up = &client->up;
     const size_t len = strnlen(settings->text, sizeof(up->data) - 1);
 
-    if (settings->blocking)
-        look_for_fin(client);
     memcpy(up->data, settings->text, len);
     up->data[len] = '\n';
     up->len = len + 1;
@@ -233,22 +220,26 @@ static void receive(struct client *client) {
                                    : 0;
 }
 
-/* After its FIN, a RST of the peer is the answer to what this side went on to send. read() would
- * return 0 for ever (SOCK_DONE, tcp_recvmsg_locked(), net/ipv4/tcp.c), the next write() EPIPE. */
-static void on_late_reset(struct client *client) {
-    int error = 0;
-    socklen_t len = sizeof(error);
+/* After the peer's FIN the connection fails: by a RST, which answers what this side went on to
+ * send, or by a timeout. read() would return 0 for ever (SOCK_DONE, tcp_recvmsg_locked(),
+ * net/ipv4/tcp.c), and the next write() EPIPE, whatever it was. */
+static void on_late_failure(struct client *client) {
+    socklen_t len = sizeof(client->late_error);
 
-    getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &len);
-    client->peer_reset = true;
-    emit_ending(client, ENDPOINT_STAYING, TCP_ENDING_RESET, error, "poll");
+    getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &client->late_error, &len);
+    if (client->late_error == 0)
+        client->late_error = EPIPE;
+    emit_ending(client, ENDPOINT_STAYING, tcp_ending_of_errno(client->late_error),
+                client->late_error, "poll");
 }
 
 static void on_socket(struct client *client, short events) {
     const bool failed = events & (POLLERR | POLLHUP);
 
+    if (events & POLLRDHUP && !client->hup_ns)
+        client->hup_ns = client->now_ns;
     if (client->peer_closed && failed) {
-        on_late_reset(client);
+        on_late_failure(client);
         return;
     }
     if (!is_empty(&client->up) && (events & POLLOUT) && !failed)
@@ -263,22 +254,9 @@ static void on_socket(struct client *client, short events) {
 
 /* Printing. */
 
-/* Writes what the output takes without blocking. Returns as write(). */
-static ssize_t write_some(const struct client *client, const char *data, size_t len) {
-    struct iovec vector = {.iov_base = (char *)data, .iov_len = len};
-    ssize_t written;
-
-    if (client->out_is_pipe) { /* Linux 6.4; man 2 pwritev2 */
-        written = pwritev2(client->settings->out, &vector, 1, -1, RWF_NOWAIT);
-        if (written >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != ESPIPE))
-            return written;
-    }
-    return write(client->settings->out, data, len < WRITE_SIZE ? len : WRITE_SIZE);
-}
-
 static void print(struct client *client) {
     struct buffer *down = &client->down;
-    const ssize_t len = write_some(client, down->data + down->at, down->len - down->at);
+    const ssize_t len = write(client->out, down->data + down->at, down->len - down->at);
 
     if (len < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -299,7 +277,7 @@ static void print(struct client *client) {
 /* What came before the end is printed after it, too; to a reader that is slow, until a signal. */
 static void print_rest(struct client *client) {
     while (client->outcome.result == CLIENT_ENDED && !is_empty(&client->down)) {
-        struct pollfd fds[] = {{.fd = client->settings->out, .events = POLLOUT},
+        struct pollfd fds[] = {{.fd = client->out, .events = POLLOUT},
                                {.fd = client->signals, .events = POLLIN}};
 
         if (poll(fds, 2, -1) <= 0)
@@ -325,18 +303,23 @@ static void choose(const struct client *client, struct pollfd fds[DESCRIPTORS]) 
     const struct client_settings *settings = client->settings;
     const bool blocking = settings->blocking, answering = awaits_answer(client);
     const bool input = !client->input_ended && is_empty(&client->up) && !(blocking && answering);
-    const bool blind = client->hung || client->peer_reset || (blocking && !answering);
+    const bool naive = blocking && !answering;
+    const bool blind = client->hung || client->late_error || (naive && client->noted);
 
     memset(fds, 0, DESCRIPTORS * sizeof(*fds));
     fds[INPUT] =
         (struct pollfd){.fd = input && !settings->text ? settings->in : -1, .events = POLLIN};
     fds[SOCKET] = (struct pollfd){.fd = blind ? -1 : client->fd};
-    if (is_empty(&client->down) && !client->peer_closed)
+    if (naive)
+        fds[SOCKET].events = POLLRDHUP;
+    else if (is_empty(&client->down) && !client->peer_closed)
         fds[SOCKET].events |= POLLIN;
+    else if (!client->hup_ns && !client->peer_closed)
+        fds[SOCKET].events |= POLLRDHUP;
     if (!is_empty(&client->up))
         fds[SOCKET].events |= POLLOUT;
     fds[OUTPUT] =
-        (struct pollfd){.fd = is_empty(&client->down) ? -1 : settings->out, .events = POLLOUT};
+        (struct pollfd){.fd = is_empty(&client->down) ? -1 : client->out, .events = POLLOUT};
     fds[SIGNALS] = (struct pollfd){.fd = client->signals, .events = POLLIN};
 }
 
@@ -378,6 +361,14 @@ static void on_time(struct client *client) {
     }
 }
 
+/* The naive client does not look at the socket. That something came is noted all the same, to say
+ * later for how long it lay unseen. */
+static void note(struct client *client, short events) {
+    client->noted = true;
+    if ((events & POLLRDHUP) && !client->peer_closed)
+        client->fin_ns = client->now_ns;
+}
+
 static void step(struct client *client) {
     struct pollfd fds[DESCRIPTORS];
 
@@ -388,8 +379,6 @@ static void step(struct client *client) {
         return;
     }
     if (fds[SIGNALS].revents) {
-        if (client->settings->blocking)
-            look_for_fin(client);
         end(client, TCP_ENDING_LOCAL_CLOSE, 0, NULL);
         return;
     }
@@ -397,7 +386,9 @@ static void step(struct client *client) {
         print(client);
     if (client->hung && is_empty(&client->down))
         client->hung = false;
-    if (fds[SOCKET].revents && !client->over)
+    if (client->settings->blocking && fds[SOCKET].events == POLLRDHUP && fds[SOCKET].revents)
+        note(client, fds[SOCKET].revents);
+    else if (fds[SOCKET].revents && !client->over)
         on_socket(client, fds[SOCKET].revents);
     if (fds[INPUT].revents && !client->over)
         read_input(client);
@@ -407,18 +398,19 @@ static void step(struct client *client) {
 }
 
 static void run(struct client *client) {
-    struct stat out;
+    const int copy = nonblocking_copy(client->settings->out);
 
-    client->out_is_pipe = fstat(client->settings->out, &out) == 0 && S_ISFIFO(out.st_mode);
+    client->out = copy >= 0 ? copy : client->settings->out;
     client->now_ns = client->connected_ns = client->next_text_ns = clock_now();
     emit_connected(client);
     while (!client->over)
         step(client);
     print_rest(client);
-    client->now_ns = clock_now();
     if (client->outcome.result == CLIENT_ENDED)
         emit_ending(client, ENDPOINT_CLOSED, client->outcome.ending, client->outcome.error,
                     client->outcome.call);
+    if (copy >= 0)
+        close(copy);
 }
 
 struct client_outcome client_run(const struct client_settings *settings) {

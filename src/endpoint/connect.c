@@ -62,18 +62,24 @@ static int end(struct attempt *attempt, enum tcp_ending ending, int error, const
     return -1;
 }
 
+/* An IPv6 socket may be connected to an IPv4 address, and has IPv4's option, too. */
+static bool ask_for_icmp_errors(int fd, bool inet6) {
+    const int yes = 1;
+
+    return setsockopt(fd, IPPROTO_IP, IP_RECVERR, &yes, sizeof(yes)) == 0 &&
+           (!inet6 || setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &yes, sizeof(yes)) == 0);
+}
+
 static int set_options(struct attempt *attempt, int fd) {
     const struct client_settings *settings = attempt->settings;
     const struct sockaddr_storage *from = &settings->address;
     const bool inet6 = attempt->address->ai_family == AF_INET6;
     const char *refused;
-    const int yes = 1;
 
     refused = liveness_set(fd, &settings->liveness);
     if (refused)
         return fail(attempt, refused);
-    if (settings->icmp_errors && setsockopt(fd, inet6 ? IPPROTO_IPV6 : IPPROTO_IP,
-                                            inet6 ? IPV6_RECVERR : IP_RECVERR, &yes, sizeof(yes)))
+    if (settings->icmp_errors && !ask_for_icmp_errors(fd, inet6))
         return fail(attempt, "IP_RECVERR");
     if (from->ss_family != AF_UNSPEC &&
         bind(fd, (const struct sockaddr *)from, sockaddr_len(from)) < 0)
@@ -210,6 +216,7 @@ static int try_all(struct attempt *attempt) {
         attempt->next = skip_same(attempt->address);
         attempt->socket = (struct socket){0};
         attempt->detail = NULL;
+        *attempt->router = '\0';
         sockaddr_set_remote((const void *)attempt->address->ai_addr, &attempt->socket);
         fd = try(attempt);
         if (fd >= 0)

@@ -35,7 +35,8 @@ struct endpoint_event {
     /* listening, options, connected: what is in force, and what it means. */
     const struct tcp_liveness *liveness;
     const struct tcp_limits *limits;
-    int64_t connect_timeout_ns, read_timeout_ns; /* 0: none */
+    int64_t connect_timeout_ns, read_timeout_ns; /* of the client; 0: none */
+    int64_t idle_timeout_ns;                     /* of the server; 0: none */
     int64_t rto_ns;                              /* the connection's own; 0: none yet */
 
     /* closed, attempt, staying; of paused, error is 0 where --max-connections is reached */
@@ -53,6 +54,12 @@ struct endpoint_event {
     int signal;             /* that ended it; 0: none did */
     int64_t accepted, open; /* connections; sent and received are their sums */
 };
+
+/* After how many nanoseconds a vanished peer is noticed, by TCP or by a timeout of this program's
+ * own. -1: never. */
+int64_t endpoint_noticed_idle(const struct endpoint_event *event);
+int64_t endpoint_noticed_sending(const struct endpoint_event *event);
+int64_t endpoint_noticed_connecting(const struct endpoint_event *event);
 
 /* Where the events go. Returns false where nobody reads any more: the end has to end itself. */
 typedef bool endpoint_emit(void *into, const struct endpoint_event *event);

@@ -29,6 +29,9 @@
 /* After an error of accept() that may pass by itself. */
 #define RETRY_NS NS_PER_S
 
+/* How long a slow reader of the events is left alone. */
+#define LEFT_NS (100 * NS_PER_MS)
+
 struct server {
     struct session_loop loop;
     int listener; /* -1: a child's server has none */
@@ -36,11 +39,11 @@ struct server {
     struct session *sessions;
     struct session *quiet; /* the same sessions, by their last activity */
     size_t open;
-    struct socket socket;    /* the listener's */
-    bool paused;             /* it accepts no more for now */
-    int64_t retry_ns;        /* when it tries again; 0: when a session ends */
-    uint32_t said;           /* mask of the pauses that were told, see pause_accepting() */
-    const sigset_t *waiting; /* the signal mask while it waits; NULL: as it is */
+    struct socket socket; /* the listener's */
+    bool paused;          /* it accepts no more for now */
+    int64_t retry_ns;     /* when it tries again; 0: when a session ends */
+    uint32_t said;        /* mask of the pauses that were told, see pause_accepting() */
+    bool left;            /* not all events are written */
     bool stopping;
     bool unread; /* nobody reads the events any more */
     int signal;  /* the one that stopped it; 0: none did */
@@ -197,20 +200,21 @@ static void finish(struct server *server, struct session *session, const char *d
 
 /* The fork model: a process of its own serves the session, and the parent keeps the account. */
 
-/* What the child does. Its server has one session and no listener. */
+/* What the child does. Its server has one session and no listener. A signal ends it as it ends the
+ * parent's: between two steps, and in the way that the settings say. */
 static _Noreturn void serve_in_child(const struct server *parent, struct session *session) {
     const struct server_settings *settings = parent->loop.settings;
     struct server *server = server_new(settings);
-    const sigset_t none = signals_none();
 
     close(parent->listener);
     close(parent->signals);
     close(parent->loop.epoll);
     if (!server || server->loop.epoll < 0 || session_watch(&server->loop, session) < 0)
         _exit(1);
+    server->signals = signals_open();
+    if (server->signals < 0 || add_to_epoll(server, server->signals, &server->signals) < 0)
+        _exit(1);
     session->pid = getpid();
-    /* A signal ends it while it waits: what it has done stands in the record by then. */
-    server->waiting = &none;
     insert(server, session);
     server_run(server);
     _exit(0);
@@ -262,7 +266,10 @@ static bool turn_away(struct server *server, struct session *session, int error)
 /* Returns whether another one may be accepted. */
 static bool accept_one(struct server *server) {
     const struct server_settings *settings = server->loop.settings;
-    const int fd = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof(peer);
+    const int fd =
+        accept4(server->listener, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     struct session *session;
     int error = 0;
 
@@ -271,7 +278,7 @@ static bool accept_one(struct server *server) {
             pause_accepting(server, errno);
         return !is_shortage(errno) && errno != EAGAIN;
     }
-    session = session_new(fd, server->loop.now_ns);
+    session = session_new(fd, &peer, server->loop.now_ns);
     if (!session) {
         pause_accepting(server, ENOMEM);
         return false;
@@ -328,6 +335,8 @@ static void reap(struct server *server, pid_t pid, int status) {
         snprintf(detail, sizeof(detail), "its process %d failed", (int)pid);
     if (*detail)
         session->record->cause = TCP_ENDING_LOCAL_CLOSE;
+    else if (server->stopping) /* nobody but this process has ended it */
+        session->record->detail = NULL;
     finish(server, session, *detail ? detail : NULL);
 }
 
@@ -432,6 +441,8 @@ static int wait_ms(const struct server *server) {
         at_ns = INT64_MAX;
     if (server->retry_ns && server->retry_ns < at_ns)
         at_ns = server->retry_ns;
+    if (server->left && server->loop.now_ns + LEFT_NS < at_ns)
+        at_ns = server->loop.now_ns + LEFT_NS;
     if (at_ns == INT64_MAX)
         return -1;
     left_ms = (at_ns - clock_now() + NS_PER_MS - 1) / NS_PER_MS;
@@ -462,6 +473,7 @@ static void emit_listening(struct server *server) {
         .pid = getpid(),
         .liveness = &liveness,
         .limits = &limits,
+        .idle_timeout_ns = server->loop.settings->idle_timeout_ns,
     };
 
     liveness_get(server->listener, &liveness);
@@ -475,8 +487,7 @@ int server_run(struct server *server) {
     if (server->listener >= 0)
         emit_listening(server);
     while (!server->stopping && (server->listener >= 0 || server->sessions)) {
-        const int count =
-            epoll_pwait(server->loop.epoll, events, EVENTS_MAX, wait_ms(server), server->waiting);
+        const int count = epoll_wait(server->loop.epoll, events, EVENTS_MAX, wait_ms(server));
 
         if (count < 0 && errno != EINTR)
             return -1;
@@ -484,8 +495,14 @@ int server_run(struct server *server) {
         for (int i = 0; i < count; i++)
             handle(server, &events[i]);
         expire(server);
+        server->left =
+            server->listener >= 0 && server->loop.settings->left(server->loop.settings->into);
     }
     if (server->listener >= 0)
         emit_shutdown(server);
+    else if (server->sessions)
+        close_from_here(server, server->sessions,
+                        server->signal == SIGTERM ? "its process was ended by SIGTERM"
+                                                  : "its process was ended by SIGINT");
     return 0;
 }

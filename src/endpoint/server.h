@@ -22,7 +22,9 @@ struct server_settings {
     int64_t close_after_ns, idle_timeout_ns; /* 0: never */
     size_t max_connections;                  /* at the same time; 0: no limit */
     endpoint_emit *emit;
-    void *into;
+    /* Called again and again while it says that something of the events is left to be written. */
+    bool (*left)(void *into);
+    void *into; /* of both */
 };
 
 struct server;

@@ -9,7 +9,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-struct session *session_new(int fd, int64_t now_ns) {
+struct session *session_new(int fd, const struct sockaddr_storage *peer, int64_t now_ns) {
     struct session *session = calloc(1, sizeof(*session));
 
     if (!session) {
@@ -21,6 +21,7 @@ struct session *session_new(int fd, int64_t now_ns) {
     session->pid = getpid();
     session->record = &session->own;
     session->own.began_ns = session->own.active_ns = now_ns;
+    sockaddr_set_remote(peer, &session->socket);
     sockaddr_describe(fd, &session->socket);
     return session;
 }

@@ -43,8 +43,9 @@ struct session {
     struct session *quiet_prev, *quiet_next; /* in the order of their last activity */
 };
 
-/* Takes over the descriptor. Returns NULL with errno; the descriptor is then closed. */
-struct session *session_new(int fd, int64_t now_ns);
+/* Takes over the descriptor of a connection with this peer, which the socket itself does not know
+ * any more where it was reset. Returns NULL with errno; the descriptor is then closed. */
+struct session *session_new(int fd, const struct sockaddr_storage *peer, int64_t now_ns);
 
 /* Has the session watched by epoll, which then returns it as data.ptr. Returns -1 with errno. */
 int session_watch(struct session_loop *loop, struct session *session);

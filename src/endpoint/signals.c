@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "endpoint/signals.h"
 
+#include <signal.h>
 #include <sys/signalfd.h>
 
 static sigset_t stops(void) {
@@ -24,11 +25,4 @@ void signals_release(void) {
     const sigset_t signals = stops();
 
     sigprocmask(SIG_UNBLOCK, &signals, NULL);
-}
-
-sigset_t signals_none(void) {
-    sigset_t none;
-
-    sigemptyset(&none);
-    return none;
 }

@@ -5,16 +5,11 @@
 #ifndef TCPWATCH_ENDPOINT_SIGNALS_H
 #define TCPWATCH_ENDPOINT_SIGNALS_H
 
-#include <signal.h>
-
 /* Blocks SIGTERM, SIGINT and SIGCHLD in the calling thread and returns a signalfd of them, which
  * does not block; -1 with errno. */
 int signals_open(void);
 
 /* Gives SIGTERM and SIGINT back their usual effect, so that a second one ends the process. */
 void signals_release(void);
-
-/* The mask of a process that waits for its end: no signal blocked. */
-sigset_t signals_none(void);
 
 #endif

@@ -61,6 +61,8 @@ void sockaddr_describe(int fd, struct socket *socket) {
         socket->inet6 = sockaddr.ss_family == AF_INET6;
         socket->ifindex = read_end(&sockaddr, &socket->local, &socket->local_port);
     }
+    if (!socket->inet6 && socket->remote_port == 0)
+        socket->remote = address_from_ipv4(&(const struct in_addr){0});
     len = sizeof(sockaddr);
     if (getpeername(fd, (struct sockaddr *)&sockaddr, &len) == 0)
         sockaddr_set_remote(&sockaddr, socket);
@@ -72,9 +74,6 @@ void sockaddr_describe(int fd, struct socket *socket) {
     socket->state = info.tcpi_state < TCP_STATE_COUNT ? info.tcpi_state : TCP_STATE_UNKNOWN;
     socket->has |= SOCKET_HAS_INFO;
     socket->rto_us = info.tcpi_rto;
-    socket->rtt_us = info.tcpi_rtt;
-    socket->last_data_recv_ms = info.tcpi_last_data_recv;
-    socket->last_ack_recv_ms = info.tcpi_last_ack_recv;
 }
 
 void sockaddr_text(const struct sockaddr *sockaddr, char text[SOCKADDR_TEXT_SIZE]) {

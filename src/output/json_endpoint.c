@@ -32,12 +32,10 @@ static json_t *noticed(int64_t ns) {
 static void set_if_peer_vanishes(json_t *object, const struct endpoint_event *event) {
     json_t *vanishes = json_object();
 
-    object_set(vanishes, "idle_ms", noticed(tcp_timeout_idle(event->liveness)));
-    object_set(vanishes, "sending_ms",
-               noticed(tcp_timeout_sending(event->limits, event->liveness, event->rto_ns)));
+    object_set(vanishes, "idle_ms", noticed(endpoint_noticed_idle(event)));
+    object_set(vanishes, "sending_ms", noticed(endpoint_noticed_sending(event)));
     if (event->kind == ENDPOINT_OPTIONS)
-        object_set(vanishes, "connecting_ms",
-                   noticed(tcp_timeout_connecting(event->limits, event->liveness)));
+        object_set(vanishes, "connecting_ms", noticed(endpoint_noticed_connecting(event)));
     object_set(object, "if_peer_vanishes", vanishes);
 }
 

@@ -62,15 +62,13 @@ static void put_liveness(struct writer *writer, const struct tcp_liveness *liven
     else
         writer_text(writer, "keepalive off");
     if (liveness->user_timeout_ms) {
-        writer_text(writer, "; user timeout ");
-        put_seconds(writer, liveness->user_timeout_ms * NS_PER_MS);
+        writer_format(writer, "; user timeout %g s", (double)liveness->user_timeout_ms / 1000);
     }
 }
 
 static void put_if_peer_vanishes(struct output *output, const struct endpoint_event *event,
                                  const char *peer) {
-    const int64_t idle_ns = tcp_timeout_idle(event->liveness);
-    const int64_t sending_ns = tcp_timeout_sending(event->limits, event->liveness, event->rto_ns);
+    const int64_t idle_ns = endpoint_noticed_idle(event);
     struct writer *writer = &output->writer;
 
     text_begin_words(output);
@@ -83,8 +81,13 @@ static void put_if_peer_vanishes(struct output *output, const struct endpoint_ev
         writer_text(writer, " while idle");
     }
     writer_text(writer, ", after about ");
-    put_seconds(writer, sending_ns);
+    put_seconds(writer, endpoint_noticed_sending(event));
     writer_text(writer, " while sending");
+    if (event->kind == ENDPOINT_OPTIONS) {
+        writer_text(writer, ", after ");
+        put_seconds(writer, endpoint_noticed_connecting(event));
+        writer_text(writer, " while connecting");
+    }
     text_end_words(output);
 }
 

@@ -57,7 +57,11 @@ class Terminal:
         test.addCleanup(self.home.cleanup)
         file = os.path.join(self.home.name, "setup")
         write(file, setup)
-        master, slave = pty.openpty()
+        try:
+            master, slave = pty.openpty()
+        except OSError as error:
+            self.home.cleanup()
+            raise unittest.SkipTest(f"a shell needs a terminal ({error})")
         self.master = master
         test.addCleanup(os.close, master)
         shell = subprocess.Popen(

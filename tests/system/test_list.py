@@ -132,9 +132,10 @@ class Rows(NetworkTest):
     def test_scoped_address_in_another_namespace(self):
         """The device is one of the namespace that is looked at."""
         needs("ip")
-        self.assertEqual(os.system("ip netns add blue && "
-                                   "ip -n blue link add v0 type veth peer name v1"), 0)
-        self.assertEqual(self.list("-N", "blue", "-a", "fe80::1%v0"), [])
+        inner = self.spawn("unshare", "-n", "sh", "-c",
+                           "ip link add v0 type veth peer name v1 && exec sleep 60")
+        self.wait_until(lambda: open(f"/proc/{inner.pid}/comm").read() == "sleep\n")
+        self.assertEqual(self.list("-N", str(inner.pid), "-a", "fe80::1%v0"), [])
         done = self.tcpwatch("list", "-a", "fe80::1%v0")
         self.assertEqual((done.returncode, done.stderr),
                          (64, "tcpwatch list: --address: 'v0' is no device of this network "

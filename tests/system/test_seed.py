@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import os
 import signal
+import socket
 import time
 import unittest
 
@@ -146,7 +147,8 @@ class Killed(Row):
         os.kill(served.wait_for(event="accepted")["pid"], signal.SIGKILL)
         self.assertRegex(line.stderr.read(), "".join((
             r"^[\d:.]+  keepalive off\n",
-            r" +a dead peer is never noticed while idle, after about 92\d s while sending\n",
+            r" +a dead peer is never noticed while idle, after about 92\d s while sending, "
+            r"after \d+ s while connecting\n",
             r"[\d:.]+  connected 10\.0\.1\.2:\d+ -> 10\.0\.2\.2:9998\n",
             r"[\d:.]+  the peer closed \(FIN\); lived [\d.]+m?s; sent 0 bytes, received 0 bytes\n",
             r" +its process closed the socket or has ended; the kernel says the same for both\n$")))
@@ -286,6 +288,22 @@ class Crashed(Row):
         self.assert_client_saw("FIN_WAIT1")
         self.assert_server_saw()
 
+    def test_2_after_the_fin_is_no_reset(self):
+        """The peer has closed its half, and then its host is gone."""
+        with on(self.server):
+            listener = self.listen(SERVER)
+        self.line = self.start_client("--on-eof=stay", "--user-timeout=500ms", SERVER)
+        peer = listener.accept()[0]
+        self.addCleanup(peer.close)
+        peer.shutdown(socket.SHUT_WR)
+        self.line.wait_for(event="staying", cause="peer-close")
+        self.cut()
+        self.line.say("x\n")
+        self.assertEqual(self.line.wait_for(event="staying", cause="timed-out")["error"],
+                         "ETIMEDOUT")
+        self.line.say("y\n")
+        self.assert_client_ends(TIMED_OUT, cause="timed-out", error="ETIMEDOUT")
+
     def test_2_in_words(self):
         with on(self.server):
             self.start_server("--bind", "any")
@@ -296,7 +314,7 @@ class Crashed(Row):
         text = line.stderr.read()
         self.assertRegex(text, r"keepalive off; user timeout 1\.5 s\n"
                                r" +a dead peer is never noticed while idle, after about 1\.9 s "
-                               r"while sending\n")
+                               r"while sending, after 1\.5 s while connecting\n")
         self.assertRegex(text, r"timed out \(read: ETIMEDOUT\); lived [\d.]+s; "
                                r"the last byte was sent [\d.]+m?s before; .*received 6 bytes\n"
                                r" +nothing came back: the peer's host or the path to it is gone, "
@@ -343,6 +361,10 @@ class Unreachable(Row):
     def test_2a_ipv6_host_at_once(self):
         self.learn_at_once(self.unreachable_host, "host-unreachable", "EHOSTUNREACH",
                            address=SERVER6)
+
+    def test_2a_mapped_address_at_once(self):
+        self.learn_at_once(self.unreachable_host, "host-unreachable", "EHOSTUNREACH",
+                           address="::ffff:" + SERVER)
 
     def test_2a_host_when_given_up(self):
         self.learn_in_the_end(self.unreachable_host, "host-unreachable", "EHOSTUNREACH")

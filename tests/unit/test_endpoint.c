@@ -90,7 +90,7 @@ static void settings_are_told_with_what_they_mean(void **state) {
     json_decref(object);
     assert_says(&event, "keepalive: after 10 s idle, 9 probes 75 s apart\n");
     assert_says(&event, "a dead peer is noticed after 685 s while idle, "
-                        "after about 928 s while sending\n");
+                        "after about 928 s while sending, after 127 s while connecting\n");
 }
 
 static void never_is_null_and_never(void **state) {
