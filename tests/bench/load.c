@@ -59,7 +59,7 @@ static int connect_one(void) {
 
     if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
         err(1, "connect");
-    if (send(fd, buffer, 1, 0) != 1 || recv(fd, buffer, 1, 0) != 1)
+    if (send(fd, buffer, 1, MSG_NOSIGNAL) != 1 || recv(fd, buffer, 1, 0) != 1)
         err(1, "the first byte is not echoed");
     return fd;
 }
@@ -76,7 +76,7 @@ static void watch(int epoll, struct connection *connection, int operation, bool 
 static void send_due(int epoll, struct connection *connection) {
     while (connection->due > 0) {
         const size_t len = connection->due < sizeof(buffer) ? connection->due : sizeof(buffer);
-        const ssize_t sent = send(connection->fd, buffer, len, MSG_DONTWAIT);
+        const ssize_t sent = send(connection->fd, buffer, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
         if (sent < 0)
             break;
