@@ -83,6 +83,12 @@ void display_never_block(struct output *output) {
         output->fd = copy;
 }
 
+void display_free(struct output *output) {
+    if (output->fd > STDERR_FILENO)
+        close(output->fd);
+    output_free(output);
+}
+
 /* Writes until `until_ns`. What is left is no failure. */
 static bool sink_flush(struct display_sink *sink, int64_t until_ns) {
     sigset_t unblocked;
@@ -122,7 +128,7 @@ int display_finish(struct display_sink *sink) {
     }
     if (sink->lost)
         warnx("%llu events were lost: nobody read the output", (unsigned long long)sink->lost);
-    output_free(&sink->output);
+    display_free(&sink->output);
     return sink->status;
 }
 

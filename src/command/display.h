@@ -25,8 +25,10 @@ struct output display_output(const struct display *display, int fd);
  * exit with, and stderr says why unless the reader has just gone. */
 bool display_flush(struct output *output, int *status);
 
-/* Writes to a pipe or a terminal do not block any more, where that can be had. */
+/* Writes to a pipe or a terminal do not block any more, where that can be had: the output then has
+ * a descriptor of its own, which display_free() closes. */
 void display_never_block(struct output *output);
+void display_free(struct output *output);
 
 /* Where the events of an end of a connection go. They are not waited for: a reader that is slow
  * gets them later, and one that is too slow for long loses some, which is said. */

@@ -467,7 +467,7 @@ out:
     poll_source_close(watch.source);
     tracker_free(watch.tracker);
     owners_free(watch.owners);
-    output_free(&watch.output);
+    display_free(&watch.output);
     return watch.status;
 }
 

@@ -193,6 +193,7 @@ static int run(struct options *options) {
     server = server_open(&options->settings, &failed);
     if (!server) {
         say_failure(options, failed);
+        display_free(&sink.output);
         return STATUS_FAILED;
     }
     privileges_drop(false);
