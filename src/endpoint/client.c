@@ -343,9 +343,7 @@ static int64_t next_due_ns(const struct client *client) {
 
 static int wait_for(struct client *client, struct pollfd fds[DESCRIPTORS]) {
     const int64_t due_ns = next_due_ns(client);
-    const int64_t left_ns = due_ns == INT64_MAX ? 0 : due_ns - clock_now();
-    const struct timespec left = {left_ns > 0 ? left_ns / NS_PER_S : 0,
-                                  left_ns > 0 ? left_ns % NS_PER_S : 0};
+    const struct timespec left = clock_left(due_ns);
     const int ready = ppoll(fds, DESCRIPTORS, due_ns == INT64_MAX ? NULL : &left, NULL);
 
     client->now_ns = clock_now();

@@ -2,6 +2,7 @@
 #include "endpoint/connect.h"
 
 #include "endpoint/liveness.h"
+#include "endpoint/signals.h"
 #include "endpoint/sockaddr.h"
 #include "units/clock.h"
 #include "units/duration.h"
@@ -11,7 +12,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -96,9 +96,7 @@ static int await(struct attempt *attempt, int fd) {
     socklen_t len = sizeof(error);
 
     do {
-        const int64_t left_ns = attempt->began_ns + timeout_ns - clock_now();
-        const struct timespec left = {left_ns > 0 ? left_ns / NS_PER_S : 0,
-                                      left_ns > 0 ? left_ns % NS_PER_S : 0};
+        const struct timespec left = clock_left(attempt->began_ns + timeout_ns);
 
         ready = ppoll(fds, 2, timeout_ns ? &left : NULL, NULL);
     } while (ready < 0 && errno == EINTR);
@@ -233,17 +231,13 @@ static int try_all(struct attempt *attempt) {
  * getaddrinfo(). */
 static int resolve(const struct client_settings *settings, struct addrinfo **found) {
     const struct addrinfo hints = {.ai_family = settings->family, .ai_socktype = SOCK_STREAM};
-    sigset_t stops, before;
     char port[8];
     int result;
 
     snprintf(port, sizeof(port), "%u", settings->port);
-    sigemptyset(&stops);
-    sigaddset(&stops, SIGTERM);
-    sigaddset(&stops, SIGINT);
-    sigprocmask(SIG_UNBLOCK, &stops, &before);
+    signals_release();
     result = getaddrinfo(settings->host, port, &hints, found);
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    signals_hold();
     return result;
 }
 

@@ -383,7 +383,7 @@ static void emit_shutdown(struct server *server) {
     };
     struct session *session, *next;
 
-    signals_release();
+    signals_release(); /* a second signal ends the process at once */
     close(server->listener);
     if (server->loop.settings->fork)
         end_children(server);

@@ -21,6 +21,12 @@ int signals_open(void) {
     return signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
+void signals_hold(void) {
+    const sigset_t signals = stops();
+
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+}
+
 void signals_release(void) {
     const sigset_t signals = stops();
 

@@ -9,7 +9,10 @@
  * does not block; -1 with errno. */
 int signals_open(void);
 
-/* Gives SIGTERM and SIGINT back their usual effect, so that a second one ends the process. */
+/* Gives SIGTERM and SIGINT back their usual effect: they end the process. */
 void signals_release(void);
+
+/* Takes it from them again. */
+void signals_hold(void);
 
 #endif

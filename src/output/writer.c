@@ -99,9 +99,7 @@ void writer_name(struct writer *writer, const char *name) {
 /* Waits until the descriptor takes something. Returns -1 with errno. */
 static int wait_writable(int fd, const sigset_t *unblocked, int64_t until_ns) {
     struct pollfd descriptor = {.fd = fd, .events = POLLOUT};
-    const int64_t left_ns = until_ns == INT64_MAX ? 0 : until_ns - clock_now();
-    const struct timespec left = {left_ns > 0 ? left_ns / NS_PER_S : 0,
-                                  left_ns > 0 ? left_ns % NS_PER_S : 0};
+    const struct timespec left = clock_left(until_ns);
     const int ready = ppoll(&descriptor, 1, until_ns == INT64_MAX ? NULL : &left, unblocked);
 
     if (ready == 0)

@@ -190,11 +190,7 @@ static int walk(struct poll_source *source) {
 /* Waits until there is something to read or the time has come. Returns -1 with errno. */
 static int wait_readable(struct poll_source *source, int64_t until_ns, const sigset_t *unblocked) {
     struct pollfd descriptor = {.fd = sockdiag_descriptor(source->destroy), .events = POLLIN};
-    const int64_t left = until_ns - clock_now();
-    const struct timespec timeout = {
-        .tv_sec = left > 0 ? left / NS_PER_S : 0,
-        .tv_nsec = left > 0 ? left % NS_PER_S : 0,
-    };
+    const struct timespec timeout = clock_left(until_ns);
     const int ready = ppoll(&descriptor, 1, &timeout, unblocked);
 
     if (ready <= 0)

@@ -14,6 +14,14 @@ int64_t clock_now(void) {
     return clock_read(CLOCK_MONOTONIC);
 }
 
+struct timespec clock_left(int64_t until_ns) {
+    const int64_t left_ns = until_ns - clock_now();
+
+    if (left_ns <= 0)
+        return (struct timespec){0};
+    return (struct timespec){.tv_sec = left_ns / NS_PER_S, .tv_nsec = left_ns % NS_PER_S};
+}
+
 struct timespec clock_wall(int64_t at_ns) {
     const int64_t wall = clock_read(CLOCK_REALTIME) - (clock_now() - at_ns);
 

@@ -13,6 +13,10 @@
 int64_t clock_read(clockid_t clock);
 int64_t clock_now(void);
 
+/* What is left until the moment `until_ns` of clock_now(), as ppoll() wants it: never less than 0.
+ */
+struct timespec clock_left(int64_t until_ns);
+
 /* The wall clock at the moment `at_ns` of clock_now(), as the two clocks stand to each other now.
  */
 struct timespec clock_wall(int64_t at_ns);
