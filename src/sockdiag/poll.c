@@ -204,13 +204,29 @@ int poll_source_run(struct poll_source *source, int64_t until_ns, const sigset_t
 
     if (wait_readable(source, wake_ns, unblocked) < 0)
         return -1;
+    return poll_source_step(source);
+}
+
+int poll_source_descriptor(const struct poll_source *source) {
+    return sockdiag_descriptor(source->destroy);
+}
+
+int64_t poll_source_due(const struct poll_source *source) {
+    return source->next_walk_ns;
+}
+
+void poll_source_hurry(struct poll_source *source) {
+    source->next_walk_ns = 0;
+}
+
+int poll_source_step(struct poll_source *source) {
     if (clock_now() >= source->next_walk_ns)
         return walk(source);
     return read_freed(source);
 }
 
 int poll_source_catch_up(struct poll_source *source) {
-    source->next_walk_ns = 0;
+    poll_source_hurry(source);
     if (walk(source) < 0)
         return -1;
     /* What was freed under the walk. */

@@ -42,6 +42,15 @@ void poll_source_close(struct poll_source *source);
  * `unblocked` are taken only while it waits. Returns 0, or -1 with errno (EINTR: a signal came). */
 int poll_source_run(struct poll_source *source, int64_t until_ns, const sigset_t *unblocked);
 
+/* For a caller that waits for more than this source: until the descriptor is readable or the time
+ * has come (CLOCK_MONOTONIC), then makes a step, which does what is due without waiting. A caller
+ * that knows that something has changed may have the next walk made at once. poll_source_step()
+ * returns 0, or -1 with errno. */
+int poll_source_descriptor(const struct poll_source *source);
+int64_t poll_source_due(const struct poll_source *source);
+void poll_source_hurry(struct poll_source *source);
+int poll_source_step(struct poll_source *source);
+
 /* Observes all that has happened by now, before an end. Returns 0, or -1 with errno. */
 int poll_source_catch_up(struct poll_source *source);
 
