@@ -70,5 +70,7 @@ void limits_get(struct tcp_limits *limits) {
             (int)read_setting("tcp_syn_linear_timeouts", otherwise->syn_linear_timeouts),
         .rto_min_ns = read_setting("tcp_rto_min_us", otherwise->rto_min_ns / NS_PER_US) * NS_PER_US,
         .rto_max_ns = read_setting("tcp_rto_max_ms", otherwise->rto_max_ns / NS_PER_MS) * NS_PER_MS,
+        .fin_timeout_ns =
+            read_setting("tcp_fin_timeout", otherwise->fin_timeout_ns / NS_PER_S) * NS_PER_S,
     };
 }

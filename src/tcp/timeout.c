@@ -13,6 +13,7 @@ const struct tcp_limits tcp_limits_default = {
     .syn_retries = 6,
     .rto_min_ns = 200 * NS_PER_MS,
     .rto_max_ns = 120 * NS_PER_S,
+    .fin_timeout_ns = 60 * NS_PER_S,
 };
 
 static int64_t least(int64_t a, int64_t b) {
@@ -48,12 +49,16 @@ static int64_t limit(int retries, int64_t base_ns, int64_t rto_max_ns) {
     return limit_ns;
 }
 
+int64_t tcp_timeout_first(const struct tcp_limits *limits) {
+    /* The least RTO and a round trip: on a fast network that is little more. */
+    return limits->rto_min_ns + limits->rto_min_ns / 50;
+}
+
 int64_t tcp_timeout_sending(const struct tcp_limits *limits, const struct tcp_liveness *liveness,
                             int64_t rto_ns) {
     const int64_t user_ns = liveness->user_timeout_ms * NS_PER_MS;
     const int64_t limit_ns = limit(limits->retries2, RTO_BASE_NS, limits->rto_max_ns);
-    /* The least RTO and a round trip: on a fast network that is little more. */
-    const int64_t fast_ns = limits->rto_min_ns + limits->rto_min_ns / 50;
+    const int64_t fast_ns = tcp_timeout_first(limits);
     int64_t since_ns = 0, wait_ns, first_ns;
 
     if (rto_ns < fast_ns)
@@ -66,6 +71,29 @@ int64_t tcp_timeout_sending(const struct tcp_limits *limits, const struct tcp_li
     for (wait_ns = rto_ns; since_ns < limit_ns; since_ns += wait_ns)
         wait_ns = least(wait_ns * 2, limits->rto_max_ns);
     return first_ns + since_ns;
+}
+
+int64_t tcp_timeout_unreachable(const struct tcp_limits *limits, int64_t rto_ns) {
+    const int64_t fast_ns = tcp_timeout_first(limits);
+
+    if (rto_ns < fast_ns)
+        rto_ns = fast_ns;
+    /* The waits do not grow then (RFC 6069; tcp_ld_RTO_revert(), net/ipv4/tcp_ipv4.c), so that the
+     * limit itself decides. */
+    return fast_ns + rto_ns + limit(limits->retries2, RTO_BASE_NS, limits->rto_max_ns);
+}
+
+int64_t tcp_timeout_probing(const struct tcp_limits *limits, int64_t rto_ns) {
+    const int64_t base_ns = rto_ns > RTO_BASE_NS ? rto_ns : RTO_BASE_NS;
+    int64_t wait_ns = base_ns, at_ns = base_ns;
+
+    /* tcp_probe_timer() and tcp_send_probe0(): the timer that would send one probe more than
+     * tcp_retries2 ends it. */
+    for (int sent = 0; sent < limits->retries2; sent++) {
+        wait_ns = least(wait_ns * 2, limits->rto_max_ns);
+        at_ns += wait_ns;
+    }
+    return at_ns;
 }
 
 int64_t tcp_timeout_connecting(const struct tcp_limits *limits,

@@ -16,6 +16,7 @@ struct tcp_limits {
     int syn_linear_timeouts; /* tcp_syn_linear_timeouts; 0 also where the kernel has none */
     int64_t rto_min_ns;      /* tcp_rto_min_us */
     int64_t rto_max_ns;      /* tcp_rto_max_ms */
+    int64_t fin_timeout_ns;  /* tcp_fin_timeout: of a FIN_WAIT2 that no process holds */
 };
 
 /* The options of a socket that decide it (man 7 tcp). 0: the namespace's own is in force. */
@@ -47,6 +48,18 @@ int64_t tcp_timeout_idle(const struct tcp_liveness *liveness);
  * rto_ns: the connection's retransmission timeout as it was sent; 0: the least that it may be. */
 int64_t tcp_timeout_sending(const struct tcp_limits *limits, const struct tcp_liveness *liveness,
                             int64_t rto_ns);
+
+/* Nanoseconds until a segment that is not acknowledged is sent again for the first time, by the
+ * tail-loss probe, on a network whose round trips take no time. */
+int64_t tcp_timeout_first(const struct tcp_limits *limits);
+
+/* As tcp_timeout_sending(), without a user timeout, where a router says to each segment that the
+ * peer cannot be reached: within one more rto_ns from then on. */
+int64_t tcp_timeout_unreachable(const struct tcp_limits *limits, int64_t rto_ns);
+
+/* Nanoseconds from the moment that the peer has closed its window and vanished until its silence is
+ * noticed by the probes of the window. rto_ns: as above. */
+int64_t tcp_timeout_probing(const struct tcp_limits *limits, int64_t rto_ns);
 
 /* Nanoseconds from the first SYN until connect() gives up. */
 int64_t tcp_timeout_connecting(const struct tcp_limits *limits,
