@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 
 static int set_up(int fd, const struct server_settings *settings,
@@ -20,6 +21,11 @@ static int set_up(int fd, const struct server_settings *settings,
         return -1;
     *failed = liveness_set(fd, &settings->liveness);
     if (*failed)
+        return -1;
+    *failed = "TCP_DEFER_ACCEPT";
+    if (settings->defer_accept_s &&
+        setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &settings->defer_accept_s,
+                   sizeof(settings->defer_accept_s)) < 0)
         return -1;
     *failed = "listen";
     return listen(fd, SOMAXCONN);

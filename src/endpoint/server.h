@@ -15,6 +15,7 @@ struct server_settings {
     int family;                      /* of any address; AF_UNSPEC: both */
     uint16_t port;
     struct tcp_liveness liveness; /* 0: left as it is */
+    int defer_accept_s;           /* TCP_DEFER_ACCEPT: wait so long for data; 0: do not */
     bool fork;                    /* a process for each connection */
     bool reset;                   /* close with RST */
     bool hold;                    /* never close after the peer's FIN */
