@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "netns/private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define OF_THREAD "/proc/thread-self/ns/net"
+
+/* Of the process that called private_fork(). */
+static uid_t outer_uid;
+static gid_t outer_gid;
+static bool mapped; /* whether a user namespace was made */
+
+static bool may_make_namespaces(void) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+    return syscall(SYS_capget, &header, data) == 0 && (data[0].effective & 1u << CAP_SYS_ADMIN) &&
+           (data[0].effective & 1u << CAP_NET_ADMIN);
+}
+
+pid_t private_fork(void) {
+    unsigned long flags = CLONE_NEWPID | CLONE_NEWNET | SIGCHLD;
+
+    outer_uid = geteuid();
+    outer_gid = getegid();
+    mapped = !may_make_namespaces();
+    if (mapped)
+        flags |= CLONE_NEWUSER;
+        /* A clone() without a stack of its own is a fork(). glibc's handlers of fork() are passed
+         * by: nothing here has any. */
+#ifdef __s390x__
+    return (pid_t)syscall(SYS_clone, 0, flags, 0, 0, 0);
+#else
+    return (pid_t)syscall(SYS_clone, flags, 0, 0, 0, 0);
+#endif
+}
+
+static int write_file(const char *path, const char *text) {
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    const size_t len = strlen(text);
+    int result = -1;
+
+    if (fd < 0)
+        return -1;
+    if (write(fd, text, len) == (ssize_t)len)
+        result = 0;
+    close(fd);
+    return result;
+}
+
+/* This user is root in the new namespace (man 7 user_namespaces): the one line that every user may
+ * write, and for the groups only once setgroups() is given up. */
+static int map_to_root(void) {
+    char line[32];
+
+    if (write_file("/proc/self/setgroups", "deny") < 0 && errno != ENOENT)
+        return -1;
+    snprintf(line, sizeof(line), "0 %u 1", (unsigned)outer_uid);
+    if (write_file("/proc/self/uid_map", line) < 0)
+        return -1;
+    snprintf(line, sizeof(line), "0 %u 1", (unsigned)outer_gid);
+    return write_file("/proc/self/gid_map", line);
+}
+
+int private_finish(void) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return -1;
+    /* A signal from the terminal is the outer process's to handle. */
+    if (setsid() < 0)
+        return -1;
+    return mapped ? map_to_root() : 0;
+}
+
+/* Reads a setting that is one number. */
+static bool read_number(const char *path, long *number) {
+    FILE *file = fopen(path, "re");
+    bool found;
+
+    if (!file)
+        return false;
+    found = fscanf(file, "%ld", number) == 1;
+    fclose(file);
+    return found;
+}
+
+bool private_forbidden_by(int error, char *text, size_t size) {
+    static const struct {
+        const char *name, *path;
+        long forbids; /* the value that does */
+        int error;
+    } settings[] = {
+        /* Debian's own, and Ubuntu's; the others are man 7 namespaces. */
+        {"kernel.unprivileged_userns_clone", "/proc/sys/kernel/unprivileged_userns_clone", 0,
+         EPERM},
+        {"kernel.apparmor_restrict_unprivileged_userns",
+         "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1, EPERM},
+        {"kernel.apparmor_restrict_unprivileged_userns",
+         "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1, EACCES},
+        {"user.max_user_namespaces", "/proc/sys/user/max_user_namespaces", 0, ENOSPC},
+        {"user.max_pid_namespaces", "/proc/sys/user/max_pid_namespaces", 0, ENOSPC},
+        {"user.max_net_namespaces", "/proc/sys/user/max_net_namespaces", 0, ENOSPC},
+    };
+    long value;
+
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+        if (settings[i].error == error && read_number(settings[i].path, &value) &&
+            value == settings[i].forbids) {
+            snprintf(text, size, "%s = %ld", settings[i].name, value);
+            return true;
+        }
+    return false;
+}
+
+int private_netns_here(void) {
+    return open(OF_THREAD, O_RDONLY | O_CLOEXEC);
+}
+
+int private_netns(void) {
+    const int before = private_netns_here();
+    int made = -1, error;
+
+    if (before < 0)
+        return -1;
+    if (unshare(CLONE_NEWNET) == 0) {
+        made = private_netns_here();
+        error = errno;
+        if (setns(before, CLONE_NEWNET) < 0 && made >= 0) {
+            error = errno;
+            close(made);
+            made = -1;
+        }
+        errno = error;
+    }
+    error = errno;
+    close(before);
+    errno = error;
+    return made;
+}
