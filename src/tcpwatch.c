@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 const struct command *const commands[] = {
-    &command_monitor, &command_list, &command_server, &command_client, NULL,
+    &command_monitor, &command_list, &command_server, &command_client, &command_lab, NULL,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]) - 1)

@@ -22,7 +22,8 @@ struct command {
     int (*run)(int argc, char **argv);
 };
 
-extern const struct command command_monitor, command_list, command_server, command_client;
+extern const struct command command_monitor, command_list, command_server, command_client,
+    command_lab;
 
 /* The table that all follows from: dispatch, help, and who has which option. Ends with NULL. */
 extern const struct command *const commands[];

@@ -50,27 +50,6 @@ static void set_timer(json_t *object, const struct socket *socket) {
         object_set(object, "timer", timer);
 }
 
-/* A step that may have been one of several states is one string, joined by '|'. */
-static json_t *skipped_array(const struct event *event) {
-    json_t *array = json_array();
-
-    for (size_t i = 0; i < event->skipped_count; i++) {
-        struct writer step = {0};
-
-        for (size_t state = 1; state < TCP_STATE_COUNT; state++)
-            if (event->skipped[i] & TCP_STATE_BIT(state)) {
-                if (step.len)
-                    writer_put(&step, "|", 1);
-                writer_text(&step, tcp_state_name((enum tcp_state)state));
-            }
-        writer_put(&step, "", 1);
-        if (!step.error)
-            json_array_append_new(array, json_string_nocheck(step.data));
-        writer_free(&step);
-    }
-    return array;
-}
-
 static const char *cause_name(enum cause cause) {
     static const char *const names[CAUSE_COUNT] = {
         [CAUSE_UNKNOWN] = "unknown",
@@ -130,7 +109,7 @@ void json_event(struct output *output, const struct event *event) {
         set_dwell(object, event);
         object_set(object, "exact", json_boolean(event->exact));
         if (event->skipped_count)
-            object_set(object, "skipped", skipped_array(event));
+            object_set(object, "skipped", object_of_states(event->skipped, event->skipped_count));
         set_timer(object, event->socket);
         break;
     case EVENT_STUCK:

@@ -58,6 +58,21 @@ void object_set_written(json_t *object, const char *key, struct writer *written)
     writer_free(written);
 }
 
+json_t *object_of_states(const uint32_t *masks, size_t count) {
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < count; i++) {
+        struct writer step = {0};
+
+        text_states(&step, masks[i], "|");
+        writer_put(&step, "", 1);
+        if (!step.error)
+            json_array_append_new(array, json_string_nocheck(step.data));
+        writer_free(&step);
+    }
+    return array;
+}
+
 json_t *object_of_end(const struct address *address, bool inet6, uint16_t port, uint32_t ifindex) {
     struct writer text = {0};
     json_t *object = json_object();

@@ -23,6 +23,9 @@ void object_set_known(json_t *object, const char *key, int64_t number);
 /* Sets what was written, and frees it. */
 void object_set_written(json_t *object, const char *key, struct writer *written);
 
+/* An array of steps. One that may have been one of several states is one string, joined by '|'. */
+json_t *object_of_states(const uint32_t *masks, size_t count);
+
 /* What identifies a connection, shared by all that have one. */
 struct identity {
     bool inet6;

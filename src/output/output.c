@@ -24,6 +24,23 @@ void output_endpoint(struct output *output, const struct endpoint_event *event) 
     (output->json ? json_endpoint : text_endpoint)(output, event);
 }
 
+void output_lab(struct output *output, const struct lab_event *event) {
+    if (event->kind == LAB_EVENT_DONE && event->result.pass)
+        output->lab_passed++;
+    else if (event->kind == LAB_EVENT_DONE)
+        output->lab_failed++;
+    (output->json ? json_lab : text_lab)(output, event);
+}
+
+void output_lab_summary(struct output *output) {
+    if (!output->json)
+        text_lab_summary(output);
+}
+
+void output_lab_scenario(struct output *output, const struct lab_scenario *scenario) {
+    (output->json ? json_lab_scenario : text_lab_scenario)(output, scenario);
+}
+
 void output_list_begin(struct output *output) {
     rows_free(&output->rows);
     text_list_begin(output);

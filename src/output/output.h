@@ -7,6 +7,7 @@
 #define TCPWATCH_OUTPUT_OUTPUT_H
 
 #include "endpoint/event.h"
+#include "lab/lab.h"
 #include "output/rows.h"
 #include "output/writer.h"
 #include "watch/summary.h"
@@ -18,6 +19,7 @@ struct output {
     int fd;
     bool json;
     bool color;                /* escape sequences in text */
+    bool ascii;                /* the lab's pictures are to be drawn without UTF-8 */
     bool header;               /* a heading line in text */
     bool owners;               /* owners were looked up */
     uint64_t netns;            /* inode number of the namespace; 0: not known */
@@ -29,6 +31,9 @@ struct output {
     uint64_t last_cookie; /* the connection of the line that was written last */
     size_t widths[OUTPUT_LIST_COLUMNS];
     uint16_t widths_version; /* counts the changes of `widths` */
+
+    size_t plain_segments; /* in a row, in the lab's picture */
+    unsigned lab_passed, lab_failed; /* scenarios */
 
     struct rows rows;   /* what is prepared of a list */
     struct writer line; /* a line of it, until its length is known */
@@ -52,6 +57,12 @@ void output_summary(struct output *output, const struct summary *summary);
 
 /* What happens at an end that tcpwatch plays itself. */
 void output_endpoint(struct output *output, const struct endpoint_event *event);
+
+/* What a run of the lab tells, but for what it waits for; at its end how many passed; and a line of
+ * the table of scenarios. */
+void output_lab(struct output *output, const struct lab_event *event);
+void output_lab_summary(struct output *output);
+void output_lab_scenario(struct output *output, const struct lab_scenario *scenario);
 
 /* A list, begun anew where the sockets have to be read again: every socket is prepared as it is
  * read, while the kernel walks on; when all of them are known, and so how wide the columns are,

@@ -95,6 +95,17 @@ void text_owner(struct writer *writer, const struct owner *owner, uint32_t inode
     }
 }
 
+void text_states(struct writer *writer, uint32_t mask, const char *between) {
+    const char *before = "";
+
+    for (int state = 1; state < TCP_STATE_COUNT; state++)
+        if (mask & TCP_STATE_BIT(state)) {
+            writer_text(writer, before);
+            writer_text(writer, tcp_state_name((enum tcp_state)state));
+            before = between;
+        }
+}
+
 const char *text_state_color(enum tcp_state state) {
     static const char *const colors[TCP_STATE_COUNT] = {
         [TCP_STATE_ESTABLISHED] = "\033[32m", [TCP_STATE_CLOSE_WAIT] = "\033[1;31m",

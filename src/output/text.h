@@ -11,6 +11,9 @@ void text_monitor_heading(struct output *output);
 void text_event(struct output *output, const struct event *event);
 void text_summary(struct output *output, const struct summary *summary);
 void text_endpoint(struct output *output, const struct endpoint_event *event);
+void text_lab(struct output *output, const struct lab_event *event);
+void text_lab_summary(struct output *output);
+void text_lab_scenario(struct output *output, const struct lab_scenario *scenario);
 void text_list_begin(struct output *output);
 /* Lays a line out in `line`, but for the owner. */
 void text_list_prepare(struct output *output, const struct socket *socket,
@@ -27,6 +30,8 @@ void text_end(struct writer *writer, const struct address *address, bool inet6, 
 /* "nginx[812]+2": two more processes hold it. "-": none does. */
 void text_owner(struct writer *writer, const struct owner *owner, uint32_t inode, uint32_t uid,
                 enum tcp_state state, bool looked_up);
+/* A set of states: "FIN_WAIT2 or CLOSING". */
+void text_states(struct writer *writer, uint32_t mask, const char *between);
 const char *text_state_color(enum tcp_state state);
 /* "14:03:21.518  ", the local time: TEXT_TIME_WIDTH bytes. */
 #define TEXT_TIME_WIDTH 14

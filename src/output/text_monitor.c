@@ -153,14 +153,8 @@ static void put_skipped(struct output *output, const struct event *event) {
     text_begin_words(output);
     writer_text(writer, "passed unseen: ");
     for (size_t i = 0; i < event->skipped_count; i++) {
-        const char *between = i ? ", " : "";
-
-        for (size_t state = 1; state < TCP_STATE_COUNT; state++)
-            if (event->skipped[i] & TCP_STATE_BIT(state)) {
-                writer_text(writer, between);
-                writer_text(writer, tcp_state_name((enum tcp_state)state));
-                between = " or ";
-            }
+        writer_text(writer, i ? ", " : "");
+        text_states(writer, event->skipped[i], " or ");
     }
     text_end_words(output);
 }
