@@ -111,14 +111,12 @@ static void clear_progress(struct show *show) {
 
 static void show_progress(struct show *show, const struct lab_event *event) {
     const int64_t left_ns = event->waiting.until_ns - clock_now();
-    char left[DURATION_TEXT_SIZE];
 
     if (!show->progress)
         return;
     clear_progress(show);
-    duration_text(left, left_ns > 0 ? left_ns : 0);
-    fprintf(stderr, "%s: waiting for %s, about %s still", event->scenario->name,
-            event->waiting.text, left);
+    fprintf(stderr, "%s: waiting for %s, about %.1f s still", event->scenario->name,
+            event->waiting.text, (double)(left_ns > 0 ? left_ns : 0) / NS_PER_S);
     show->waiting = true;
 }
 

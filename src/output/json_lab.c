@@ -2,6 +2,7 @@
 #include "output/json.h"
 
 #include "output/object.h"
+#include "units/clock.h"
 #include "units/duration.h"
 
 static const char *const hosts[LAB_HOSTS] = {
@@ -166,7 +167,7 @@ void json_lab(struct output *output, const struct lab_event *event) {
 }
 
 void json_lab_scenario(struct output *output, const struct lab_scenario *scenario) {
-    json_t *object = json_object();
+    json_t *object = object_begin("listed", clock_now());
 
     object_set_text(object, "name", scenario->name);
     object_set_text(object, "sentence", scenario->sentence);

@@ -7,6 +7,9 @@
 
 #include <errno.h>
 
+/* So many digits of a fraction are written: enough for milliseconds with one decimal. */
+#define REAL_DIGITS 12
+
 void object_set(json_t *object, const char *key, json_t *value) {
     json_object_set_new_nocheck(object, key, value);
 }
@@ -44,7 +47,8 @@ static int dump_to_writer(const char *data, size_t len, void *writer) {
 }
 
 void object_end(struct output *output, json_t *object) {
-    if (json_dump_callback(object, dump_to_writer, &output->writer, JSON_COMPACT) < 0 &&
+    if (json_dump_callback(object, dump_to_writer, &output->writer,
+                           JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS)) < 0 &&
         !output->writer.error)
         output->writer.error = ENOMEM;
     writer_put(&output->writer, "\n", 1);
