@@ -15,7 +15,7 @@
 
 /* How long the router waits for an answer to ARP: three times this long. */
 #define HOLD_MS   1000
-#define FORGET_MS 100
+#define FORGET_MS 40
 #define PROBES    3
 
 static const struct end {
@@ -152,6 +152,10 @@ int network_turn_off(struct network *network, enum lab_host host) {
 
 int network_turn_on(struct network *network, enum lab_host host) {
     return set_up_end(network, host);
+}
+
+int network_is_up(struct network *network, enum lab_host host) {
+    return rtnetlink_is_running(network->router, ends[host].device);
 }
 
 int network_forget(struct network *network, enum lab_host host) {

@@ -3,7 +3,7 @@
  * Three hosts, client -- router -- server, each a network namespace; and the ways in which what is
  * between them breaks. lab's own. All of it lives on descriptors of the process.
  *
- * Every function but network_free() returns 0, or -1 with errno.
+ * Every function but network_free() returns 0, or -1 with errno, unless it says more.
  */
 #ifndef TCPWATCH_LAB_NETWORK_H
 #define TCPWATCH_LAB_NETWORK_H
@@ -35,8 +35,11 @@ int network_hold(struct network *network, enum lab_host to, bool hold);
 int network_turn_off(struct network *network, enum lab_host host);
 /* It is there again, with the same addresses, and knows nothing. */
 int network_turn_on(struct network *network, enum lab_host host);
+/* Whether the router has noticed that its link to the host works: a moment after it was turned on.
+ * Returns 1 or 0. */
+int network_is_up(struct network *network, enum lab_host host);
 
-/* The router has to ask for the host again, which does not answer: after 300 ms it says "host
+/* The router has to ask for the host again, which does not answer: after 120 ms it says "host
  * unreachable". */
 int network_forget(struct network *network, enum lab_host host);
 /* The router has no route there any more, and says "network unreachable". */

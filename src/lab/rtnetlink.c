@@ -112,27 +112,37 @@ int rtnetlink_move(struct rtnetlink *rtnetlink, const char *name, int netns) {
     return ask(rtnetlink, message);
 }
 
-/* The number of a device in the namespace of this socket, which need not be the calling thread's.
- * Returns 0 with errno. */
-static uint32_t index_of(struct rtnetlink *rtnetlink, const char *name) {
+/* What the kernel says of a device in the namespace of this socket, which need not be the calling
+ * thread's. Returns NULL with errno. */
+static const struct ifinfomsg *look_up(struct rtnetlink *rtnetlink, const char *name) {
     struct nlmsghdr *message = mnl_nlmsg_put_header(rtnetlink->request);
     const struct nlmsghdr *answer = (const struct nlmsghdr *)rtnetlink->answer;
-    ssize_t len;
 
     message->nlmsg_type = RTM_GETLINK;
     message->nlmsg_flags = NLM_F_REQUEST;
     message->nlmsg_seq = ++rtnetlink->seq;
     mnl_nlmsg_put_extra_header(message, sizeof(struct ifinfomsg));
     mnl_attr_put_strz(message, IFLA_IFNAME, name);
-    if (mnl_socket_sendto(rtnetlink->netlink, message, message->nlmsg_len) < 0)
-        return 0;
-    len = mnl_socket_recvfrom(rtnetlink->netlink, rtnetlink->answer, sizeof(rtnetlink->answer));
-    if (len < 0)
-        return 0;
+    if (mnl_socket_sendto(rtnetlink->netlink, message, message->nlmsg_len) < 0 ||
+        mnl_socket_recvfrom(rtnetlink->netlink, rtnetlink->answer, sizeof(rtnetlink->answer)) < 0)
+        return NULL;
     if (answer->nlmsg_type == RTM_NEWLINK)
-        return (uint32_t)((const struct ifinfomsg *)mnl_nlmsg_get_payload(answer))->ifi_index;
+        return mnl_nlmsg_get_payload(answer);
     errno = ENODEV;
-    return 0;
+    return NULL;
+}
+
+/* Returns 0 with errno where there is none. */
+static uint32_t index_of(struct rtnetlink *rtnetlink, const char *name) {
+    const struct ifinfomsg *link = look_up(rtnetlink, name);
+
+    return link ? (uint32_t)link->ifi_index : 0;
+}
+
+int rtnetlink_is_running(struct rtnetlink *rtnetlink, const char *name) {
+    const struct ifinfomsg *link = look_up(rtnetlink, name);
+
+    return link && (link->ifi_flags & IFF_RUNNING);
 }
 
 int rtnetlink_add_address(struct rtnetlink *rtnetlink, const char *name, struct in_addr address,

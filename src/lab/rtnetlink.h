@@ -3,7 +3,7 @@
  * What makes hosts of network namespaces: links, addresses, routes and neighbours over rtnetlink
  * (man 7 rtnetlink). IPv4. lab's own.
  *
- * Every function but rtnetlink_open() returns 0, or -1 with errno.
+ * Every function but rtnetlink_open() returns 0, or -1 with errno, unless it says more.
  */
 #ifndef TCPWATCH_LAB_RTNETLINK_H
 #define TCPWATCH_LAB_RTNETLINK_H
@@ -29,6 +29,8 @@ struct plug {
 int rtnetlink_add_cable(struct rtnetlink *rtnetlink, const struct plug *one,
                         const struct plug *other);
 int rtnetlink_set_up(struct rtnetlink *rtnetlink, const char *name);
+/* Whether its other end is up, too: 1 or 0. */
+int rtnetlink_is_running(struct rtnetlink *rtnetlink, const char *name);
 /* Moves a device to another namespace, where it is down and has no address. */
 int rtnetlink_move(struct rtnetlink *rtnetlink, const char *name, int netns);
 

@@ -595,9 +595,13 @@ static void crash(struct run *run, enum lab_host host) {
 }
 
 static void boot(struct run *run, enum lab_host host) {
+    const int64_t until_ns = clock_now() + PATIENCE_NS;
+
     did(run, host, "the host is on again");
     if (network_turn_on(&run->network, host) < 0 || open_end(run, host) < 0)
         fail(run, "cannot turn the host on: %s", strerror(errno));
+    while (!has_failed(run) && !network_is_up(&run->network, host) && clock_now() < until_ns)
+        observe(run, clock_now() + NS_PER_MS);
 }
 
 /* What the router does from now on. */
@@ -751,6 +755,24 @@ static void expect_all(struct run *run) {
     result->own_setting = -1;
 }
 
+/* The last states of both ends may still have to be seen. */
+static void settle(struct run *run) {
+    for (int host = 0; host < ENDS; host++)
+        for (int state = 1; state < TCP_STATE_COUNT; state++) {
+            const struct step last = {STEP_AWAIT_STATE, (enum lab_host)host, state};
+            const size_t count = run->result.expected_count[host];
+            const struct lab_state *expected = &run->result.expected[host][count - 1];
+
+            if (count && !expected->in_passing && expected->mask == TCP_STATE_BIT(state))
+                await(run, &last);
+        }
+    pause_for(run, TIMELINE_DELAY_NS);
+    for (int host = 0; host < ENDS; host++)
+        if (run->ends[host].watcher && watcher_finish(run->ends[host].watcher) < 0)
+            fail(run, "cannot read the kernel's sockets: %s", strerror(errno));
+    timeline_flush(&run->timeline, INT64_MAX);
+}
+
 static void conclude(struct run *run) {
     const struct scenario *scenario = run->scenario;
     struct lab_result *result = &run->result;
@@ -797,8 +819,7 @@ const char *runner_run(const struct runner_settings *settings) {
     emit(&run, &event);
     for (const struct step *step = run.scenario->steps; step->action && !has_failed(&run); step++)
         make(&run, step);
-    pause_for(&run, TIMELINE_DELAY_NS);
-    timeline_flush(&run.timeline, INT64_MAX);
+    settle(&run);
     conclude(&run);
     return NULL;
 }

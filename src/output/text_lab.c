@@ -49,6 +49,8 @@ struct row {
 };
 
 static void put_colored(struct output *output, const struct row *row, const struct writer *words) {
+    if (words->len == 0)
+        return;
     if (row->color && output->color)
         writer_text(&output->writer, row->color);
     writer_put(&output->writer, words->data, words->len);

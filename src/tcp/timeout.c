@@ -79,8 +79,8 @@ int64_t tcp_timeout_unreachable(const struct tcp_limits *limits, int64_t rto_ns)
     if (rto_ns < fast_ns)
         rto_ns = fast_ns;
     /* The waits do not grow then (RFC 6069; tcp_ld_RTO_revert(), net/ipv4/tcp_ipv4.c), so that the
-     * limit itself decides. */
-    return fast_ns + rto_ns + limit(limits->retries2, RTO_BASE_NS, limits->rto_max_ns);
+     * first one that ends after the limit decides: half of one later, on the average. */
+    return fast_ns + rto_ns + limit(limits->retries2, RTO_BASE_NS, limits->rto_max_ns) + rto_ns / 2;
 }
 
 int64_t tcp_timeout_probing(const struct tcp_limits *limits, int64_t rto_ns) {

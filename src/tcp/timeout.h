@@ -54,7 +54,7 @@ int64_t tcp_timeout_sending(const struct tcp_limits *limits, const struct tcp_li
 int64_t tcp_timeout_first(const struct tcp_limits *limits);
 
 /* As tcp_timeout_sending(), without a user timeout, where a router says to each segment that the
- * peer cannot be reached: within one more rto_ns from then on. */
+ * peer cannot be reached: give or take half of rto_ns. */
 int64_t tcp_timeout_unreachable(const struct tcp_limits *limits, int64_t rto_ns);
 
 /* Nanoseconds from the moment that the peer has closed its window and vanished until its silence is
