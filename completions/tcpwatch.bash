@@ -29,7 +29,7 @@ _tcpwatch() {
     list=${cur%"$item"}
 
     if ((COMP_CWORD == 1)); then
-        COMPREPLY=($(compgen -W "monitor list server client $options" -- "$cur"))
+        COMPREPLY=($(compgen -W "monitor list server client lab $options" -- "$cur"))
         return
     fi
     case $prev in
@@ -80,6 +80,13 @@ _tcpwatch() {
         monitor | list)
             options+=' -4 -6 --address= --color= --json --local-port= --netns= --no-header
                 --no-owner --port= --process= --remote-port= --state=' ;;
+        lab)
+            options+=' --color= --json --real-time'
+            if [[ $cur != -* ]]; then
+                COMPREPLY=($(compgen -W "all $(command tcpwatch lab 2>/dev/null | cut -d ' ' -f 1)" \
+                    -- "$cur"))
+                return
+            fi ;;
         server | client)
             options+=' -4 -6 --bind= --color= --json --keepalive= --user-timeout=' ;;
     esac

@@ -24,6 +24,11 @@ function __tcpwatch_netns
     end
 end
 
+function __tcpwatch_scenarios
+    printf 'all\tall of them\n'
+    command tcpwatch lab 2>/dev/null | string replace -r '  +' \t
+end
+
 set -l states LISTEN SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE_WAIT CLOSING LAST_ACK \
     TIME_WAIT CLOSE
 set -l both -c tcpwatch -n '__fish_seen_subcommand_from monitor list'
@@ -34,11 +39,12 @@ complete -c tcpwatch -n __fish_use_subcommand -a monitor -d 'Print every state t
 complete -c tcpwatch -n __fish_use_subcommand -a list -d 'Print the connections as they stand now'
 complete -c tcpwatch -n __fish_use_subcommand -a server -d 'Echo server that ends as chosen'
 complete -c tcpwatch -n __fish_use_subcommand -a client -d 'Line client that says how it ends'
+complete -c tcpwatch -n __fish_use_subcommand -a lab -d 'Each way a connection breaks'
 complete -c tcpwatch -s '?' -l help -d 'List the options'
 complete -c tcpwatch -l usage -d 'List the options in short'
 complete -c tcpwatch -s V -l version -d 'Print the version'
 
-set -l look -c tcpwatch -n '__fish_seen_subcommand_from monitor list server client'
+set -l look -c tcpwatch -n '__fish_seen_subcommand_from monitor list server client lab'
 set -l ends -c tcpwatch -n '__fish_seen_subcommand_from server client'
 set -l server -c tcpwatch -n '__fish_seen_subcommand_from server'
 set -l client -c tcpwatch -n '__fish_seen_subcommand_from client'
@@ -92,3 +98,7 @@ complete $client -l icmp-errors -d 'End at once on the error of a router'
 complete $client -l on-eof -x -a 'exit stay' -d 'What to do when the peer has closed'
 complete $client -l read-timeout -x -d 'End where no answer has come'
 complete $client -l send -x -d 'Send this line'
+
+complete -c tcpwatch -n '__fish_seen_subcommand_from lab' -l real-time \
+    -d 'With the timers of this host'
+complete -c tcpwatch -n '__fish_seen_subcommand_from lab' -a '(__tcpwatch_scenarios)'

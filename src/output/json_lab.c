@@ -47,20 +47,25 @@ static json_t *expected_of(const struct lab_result *result) {
     return object;
 }
 
+/* Those that follow from the others, where there are any. */
+static void set_unseen(json_t *object, const char *key, const struct lab_result *result,
+                       enum lab_host host) {
+    json_t *unseen = states_of(result->observed[host], result->observed_count[host], true);
+
+    if (json_array_size(unseen))
+        object_set(object, key, unseen);
+    else
+        json_decref(unseen);
+}
+
 static json_t *observed_of(const struct lab_result *result) {
-    static const char *const unseen[] = {"client_unseen", "server_unseen"};
     json_t *object = json_object();
 
-    for (int host = LAB_CLIENT; host <= LAB_SERVER; host++) {
-        json_t *passed = states_of(result->observed[host], result->observed_count[host], true);
-
+    for (int host = LAB_CLIENT; host <= LAB_SERVER; host++)
         object_set(object, hosts[host],
                    states_of(result->observed[host], result->observed_count[host], false));
-        if (json_array_size(passed))
-            object_set(object, unseen[host], passed);
-        else
-            json_decref(passed);
-    }
+    set_unseen(object, "client_unseen", result, LAB_CLIENT);
+    set_unseen(object, "server_unseen", result, LAB_SERVER);
     if (result->was_told)
         set_told(object, &result->told);
     if (result->took_ns >= 0)

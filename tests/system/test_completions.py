@@ -16,6 +16,8 @@ from test_manual import allowed, options_of
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir)
 COMPLETIONS = os.path.normpath(os.path.join(ROOT, "completions"))
 TIMEOUT_S = 60
+# The completions ask tcpwatch itself for the names of scenarios.
+PATH = os.path.dirname(TCPWATCH) + os.pathsep + os.environ["PATH"]
 
 # In bash and zsh a key inserts all completions into the line. The line is then run, and this
 # function in the place of tcpwatch says which words came out.
@@ -67,7 +69,7 @@ class Terminal:
         shell = subprocess.Popen(
             argv, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
             preexec_fn=die_with_parent, cwd=self.home.name,
-            env={"PATH": os.environ["PATH"], "HOME": self.home.name, "TERM": "dumb",
+            env={"PATH": PATH, "HOME": self.home.name, "TERM": "dumb",
                  "COLUMNS": "5000", "LC_ALL": "C.UTF-8"})
         os.close(slave)
         test.addCleanup(shell.wait)
@@ -104,7 +106,7 @@ class Fish:
             ["fish", "--no-config", "-c", f"source '{self.file}'; complete -C {shlex.quote(line)}"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT_S,
             check=True, cwd=self.home.name,
-            env={"PATH": os.environ["PATH"], "HOME": self.home.name, "LC_ALL": "C.UTF-8"})
+            env={"PATH": PATH, "HOME": self.home.name, "LC_ALL": "C.UTF-8"})
         if done.stderr:
             raise AssertionError(done.stderr)
         words = [row.split("\t")[0] for row in done.stdout.splitlines()]
@@ -134,11 +136,11 @@ class Offers:
         return self.shell.complete(line)
 
     def test_commands(self):
-        self.assertEqual(self.complete("tcpwatch l"), {"list"})
-        self.assertLessEqual({"monitor", "list", "server", "client"}, self.complete("tcpwatch "))
+        self.assertEqual(self.complete("tcpwatch l"), {"list", "lab"})
+        self.assertLessEqual({"monitor", "list", "server", "client", "lab"}, self.complete("tcpwatch "))
 
     def test_options_are_those_of_help(self):
-        for command in [], ["monitor"], ["list"], ["server"], ["client"]:
+        for command in [], ["monitor"], ["list"], ["server"], ["client"], ["lab"]:
             there = self.complete(" ".join(["tcpwatch", *command, "-"]))
             options = names_of(*command)
             self.assertIn("--help", options)
@@ -183,6 +185,14 @@ class Offers:
         self.assertEqual(self.complete("tcpwatch server --bind "), {"any"})
         self.assertEqual(self.complete("tcpwatch client --on-eof="),
                          allowed("client", "--on-eof=x"))
+
+    def test_scenarios(self):
+        names = {row.split()[0] for row in subprocess.run(
+            [TCPWATCH, "lab"], stdout=subprocess.PIPE, text=True,
+            check=True).stdout.splitlines()}
+        self.assertEqual(self.complete("tcpwatch lab "), names | {"all"})
+        self.assertEqual(self.complete("tcpwatch lab refused keep"),
+                         {"keepalive", "keepalive-with-user-timeout"})
 
     def test_ports_by_service_name(self):
         if not os.path.exists("/etc/services"):

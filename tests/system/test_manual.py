@@ -17,6 +17,7 @@ OPTIONS = {
     "list": (OF_ALL, "OPTIONS OF MONITOR AND LIST"),
     "server": (OF_ALL, "OPTIONS OF SERVER AND CLIENT", "OPTIONS OF SERVER"),
     "client": (OF_ALL, "OPTIONS OF SERVER AND CLIENT", "OPTIONS OF CLIENT"),
+    "lab": (OF_ALL, "OPTIONS OF LAB"),
 }
 
 
@@ -75,13 +76,21 @@ class Manual(unittest.TestCase):
         self.assertEqual(set(terms("DESCRIPTION")), commands)
         self.assertEqual(set(OPTIONS), commands)
 
+    def test_every_scenario(self):
+        table = dict(re.split(" {2,}", row, maxsplit=1)
+                     for row in run(TCPWATCH, "lab").stdout.splitlines())
+        self.assertEqual(terms("SCENARIOS OF THE LAB"), list(table))
+        text = section("SCENARIOS OF THE LAB").lower()
+        for sentence in table.values():
+            self.assertIn(f"\n{sentence.lower()}.\n", text)
+
     def test_every_state(self):
         states = set(terms("READING THE STATES"))
         self.assertLessEqual(allowed("monitor", "--until=x"), states)
         self.assertEqual(allowed("list", "--state=x") - {"NEW_SYN_RECV"}, states)
 
     def test_every_json_key_and_no_other(self):
-        keys = {key for name in ("json.c", "json_endpoint.c", "object.c")
+        keys = {key for name in ("json.c", "json_endpoint.c", "json_lab.c", "object.c")
                 for key in re.findall(r'set(?:_\w+)?\(\s*\w+,\s*"(\w+)"',
                                       read(os.path.join(ROOT, "src", "output", name)))}
         explained = {key for term in terms("JSON") for key in term.split(", ")}
