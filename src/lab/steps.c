@@ -111,6 +111,8 @@ static int64_t expect(const struct run *run, const struct step *step) {
     if (step->action != STEP_AWAIT_CLOSED && step->action != STEP_AWAIT_LEAVE &&
         step->action != STEP_OUTWAIT)
         return 0;
+    if (step->action == STEP_AWAIT_LEAVE && step->value == TCP_STATE_FIN_WAIT2)
+        return run->limits.fin_timeout_ns;
     predicted_ns = run_predict(run, &run->limits);
     return predicted_ns > 0 ? predicted_ns : 0;
 }
