@@ -20,8 +20,15 @@
  * message is not taken for a new connection. So many at the most. */
 #define TOMBSTONES_MAX 20000
 
-/* So many request sockets are remembered by the cookie that a walk has seen. */
-#define REQUESTS_MAX 64
+/* So many sockets are remembered that may go on under another cookie. */
+#define UNSURE_MAX 64
+
+/* A socket whose cookie was made by a walk, and may have come too late: see goes_on_as(). */
+struct unsure {
+    uint64_t cookie;
+    uint32_t walk;
+    uint16_t local_port, remote_port;
+};
 
 struct tracker {
     struct tracker_settings settings;
@@ -31,11 +38,11 @@ struct tracker {
     int64_t settle_ns;  /* when tracker_settle() has something to do */
     int64_t missing_ns; /* when those are settled that missing_walk and earlier ones missed */
     uint32_t missing_walk;
-    int64_t ended_ns[2];             /* when the last walk ended, and the one before */
-    uint64_t lost;                   /* freed sockets whose message was lost, not explained yet */
-    uint32_t lost_walk;              /* the walk during or before which they were */
-    uint64_t requests[REQUESTS_MAX]; /* cookies, a ring; 0: none */
-    size_t next_request;
+    int64_t ended_ns[2];              /* when the last walk ended, and the one before */
+    uint64_t lost;                    /* freed sockets whose message was lost, not explained yet */
+    uint32_t lost_walk;               /* the walk during or before which they were */
+    struct unsure unsure[UNSURE_MAX]; /* a ring */
+    size_t next_unsure;
 };
 
 struct tracker *tracker_new(const struct tracker_settings *settings) {
@@ -99,28 +106,61 @@ static bool same_ends(const struct connection *connection, const struct socket *
            memcmp(&connection->remote, &socket->remote, sizeof(socket->remote)) == 0;
 }
 
-/* Where a walk meets a request socket as its full socket is being made, the kernel has copied the
- * cookie before it made one for the walk (inet_csk_clone_lock()): the full socket gets another.
- * Finds the request of such a socket, and gives it the cookie that goes on. NULL: there is none. */
-static struct connection *find_request(struct tracker *tracker, const struct socket *socket) {
-    for (size_t i = 0; i < REQUESTS_MAX; i++) {
-        struct connection *request =
-            tracker->requests[i] ? find(tracker, tracker->requests[i]) : NULL;
+/* What a full socket may be as its minisock is being made (the callers of tcp_time_wait()). */
+static bool may_leave_minisock(uint8_t state, bool minisock) {
+    return (state == TCP_STATE_FIN_WAIT2 || state == TCP_STATE_CLOSING) && !minisock;
+}
 
-        if (!request || !is_request(request->state, request->inode)) {
-            tracker->requests[i] = 0;
-        } else if (same_ends(request, socket)) {
-            tracker->requests[i] = 0;
-            HASH_DEL(tracker->table, request);
-            request->cookie = socket->cookie;
-            HASH_ADD(hh, tracker->table, cookie, sizeof(request->cookie), request);
-            if (request->hh.tbl)
-                return request;
-            free(request->totals);
-            free(request);
-            return NULL;
-        }
+static bool is_minisock(const struct socket *socket) {
+    return socket->timer == SOCKET_TIMER_TIME_WAIT;
+}
+
+/* What takes the place of a socket copies its cookie first, and then waits for the lock of a walk
+ * that stands there: the kernel makes a cookie when that walk asks for it, too late for the copy,
+ * which gets another. So it is with a request socket as its full socket is being made
+ * (inet_csk_clone_lock()), and with a full socket as its minisock is (inet_twsk_alloc()). */
+static bool goes_on_as(const struct connection *connection, const struct socket *socket) {
+    if (is_request(connection->state, connection->inode))
+        return socket->state != TCP_STATE_SYN_RECV;
+    return may_leave_minisock(connection->state, connection->minisock) && is_minisock(socket);
+}
+
+static void remember_if_unsure(struct tracker *tracker, const struct socket *socket) {
+    if (is_request(socket->state, socket->inode) ||
+        may_leave_minisock(socket->state, is_minisock(socket)))
+        tracker->unsure[tracker->next_unsure++ % UNSURE_MAX] =
+            (struct unsure){socket->cookie, tracker->walk, socket->local_port, socket->remote_port};
+}
+
+/* Finds the connection that goes on as this socket, whose cookie is not known. NULL: there is none.
+ * One that a second walk has met, too, had its cookie before anything was copied. */
+static struct connection *find_unsure(const struct tracker *tracker, const struct socket *socket) {
+    for (size_t i = 0; i < UNSURE_MAX; i++) {
+        const struct unsure *unsure = &tracker->unsure[i];
+        struct connection *connection;
+
+        if (unsure->local_port != socket->local_port || unsure->remote_port != socket->remote_port)
+            continue;
+        connection = find(tracker, unsure->cookie);
+        if (connection && connection->walk == unsure->walk && goes_on_as(connection, socket) &&
+            same_ends(connection, socket))
+            return connection;
     }
+    return NULL;
+}
+
+/* Gives the connection the cookie that goes on. Returns NULL where memory ran out for it. */
+static struct connection *rename_as(struct tracker *tracker, struct connection *connection,
+                                    const struct socket *socket) {
+    HASH_DEL(tracker->table, connection);
+    connection->cookie = socket->cookie;
+    HASH_ADD(hh, tracker->table, cookie, sizeof(connection->cookie), connection);
+    if (connection->hh.tbl) {
+        remember_if_unsure(tracker, socket);
+        return connection;
+    }
+    free(connection->totals);
+    free(connection);
     return NULL;
 }
 
@@ -131,7 +171,7 @@ static void update(struct connection *connection, const struct socket *socket, i
     connection->inode = socket->inode;
     if (socket->inode)
         connection->uid = socket->uid;
-    connection->minisock = socket->timer == SOCKET_TIMER_TIME_WAIT;
+    connection->minisock = is_minisock(socket);
     if (connection->minisock)
         connection->expires_ns = at_ns + socket->timer_ms * NS_PER_MS;
     verdict_observe(connection, socket);
@@ -162,8 +202,7 @@ static struct connection *add(struct tracker *tracker, const struct socket *sock
         free(connection);
         return NULL;
     }
-    if (is_request(socket->state, socket->inode))
-        tracker->requests[tracker->next_request++ % REQUESTS_MAX] = socket->cookie;
+    remember_if_unsure(tracker, socket);
     return connection;
 }
 
@@ -308,8 +347,8 @@ void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t 
 
     if (connection && is_tombstone(connection))
         return;
-    if (!connection && socket->state != TCP_STATE_SYN_RECV)
-        connection = find_request(tracker, socket);
+    if (!connection && (connection = find_unsure(tracker, socket)))
+        connection = rename_as(tracker, connection, socket);
     if (!connection) {
         connection = add(tracker, socket, at_ns, tracker->walk > 1);
         if (!connection) {
@@ -406,9 +445,12 @@ void tracker_freed(struct tracker *tracker, const struct socket *last,
     const struct freed freed = {.last = last, .peer = peer};
     struct connection *connection = find(tracker, last->cookie);
 
-    /* Another cookie: the addresses are in use again. */
-    if (connection && successor && successor->cookie != last->cookie)
-        successor = NULL;
+    if (connection && successor && successor->cookie != last->cookie) {
+        if (find_unsure(tracker, successor) == connection && !find(tracker, successor->cookie))
+            connection = rename_as(tracker, connection, successor);
+        else
+            successor = NULL; /* the addresses are in use again */
+    }
     if (connection && is_tombstone(connection)) {
         take_back_explanation(tracker, connection);
         forget(tracker, connection);
@@ -430,8 +472,8 @@ void tracker_freed(struct tracker *tracker, const struct socket *last,
     }
     if (connection)
         take_back_explanation(tracker, connection);
-    else
-        connection = find_request(tracker, last);
+    else if ((connection = find_unsure(tracker, last)))
+        connection = rename_as(tracker, connection, last);
     if (connection)
         verdict_observe_peer(connection, peer);
     if (!connection) {

@@ -562,6 +562,59 @@ static void a_minisock_of_the_next_connection_is_not_the_last_one_s(void **state
     watch_free(watch);
 }
 
+/* A minisock at the addresses of the first socket, under the second cookie. */
+static struct socket *stand_mini_for(struct watch *watch, uint64_t first, uint64_t cookie) {
+    struct socket *mini;
+
+    vanish(watch, first);
+    mini = stand_mini(watch, cookie, TCP_STATE_TIME_WAIT);
+    mini->remote_port = socket_of(first, TCP_STATE_CLOSE).remote_port;
+    return mini;
+}
+
+/* A walk that asks a socket for its cookie just as its minisock is made sees one that the minisock
+ * does not bear. */
+static void a_minisock_whose_cookie_came_too_late_is_the_same_connection(void **state) {
+    struct watch *watch = watch_after_two_walks();
+
+    (void)state;
+    stand(watch, 1, TCP_STATE_FIN_WAIT2);
+    walk(watch);
+    freed(watch, 1, stand_mini_for(watch, 1, 2));
+    expect(watch, "1 appeared FIN_WAIT2\n2 FIN_WAIT2>TIME_WAIT after 0\n"
+                  "2 closed TIME_WAIT fin local sent 701\n");
+    walk_later(watch);
+    expect(watch, "");
+
+    /* The same, and the next walk comes before the message. */
+    stand(watch, 3, TCP_STATE_CLOSING);
+    walk(watch);
+    stand_mini_for(watch, 3, 4);
+    walk(watch);
+    expect(watch, "3 appeared CLOSING\n4 CLOSING>TIME_WAIT after 0\n");
+    freed(watch, 3, find(watch, 4));
+    expect(watch, "4 closed TIME_WAIT fin sent 703\n");
+    walk_later(watch);
+    expect(watch, "");
+    watch_free(watch);
+}
+
+/* A socket that two walks have met had its cookie in time. */
+static void a_minisock_of_a_later_cookie_is_the_next_connection_s(void **state) {
+    struct watch *watch = watch_after_two_walks();
+
+    (void)state;
+    stand(watch, 1, TCP_STATE_FIN_WAIT2);
+    walk(watch);
+    walk(watch);
+    freed(watch, 1, stand_mini_for(watch, 1, 2));
+    expect(watch, "1 appeared FIN_WAIT2\n1 FIN_WAIT2>CLOSE after 0\n"
+                  "1 closed CLOSE unknown sent 701\n");
+    walk_later(watch);
+    expect(watch, "2 appeared TIME_WAIT\n2 closed TIME_WAIT fin\n");
+    watch_free(watch);
+}
+
 static void addresses_in_use_again_are_another_connection(void **state) {
     struct watch *watch = watch_after_two_walks();
     struct socket *again;
@@ -1086,6 +1139,8 @@ int main(void) {
         cmocka_unit_test(a_minisock_that_a_walk_met_first_takes_the_counters),
         cmocka_unit_test(an_orphan_s_minisock_of_another_cookie_closes_later),
         cmocka_unit_test(a_minisock_of_the_next_connection_is_not_the_last_one_s),
+        cmocka_unit_test(a_minisock_whose_cookie_came_too_late_is_the_same_connection),
+        cmocka_unit_test(a_minisock_of_a_later_cookie_is_the_next_connection_s),
         cmocka_unit_test(addresses_in_use_again_are_another_connection),
         cmocka_unit_test(a_request_whose_cookie_came_too_late_is_the_same_connection),
         cmocka_unit_test(one_that_a_walk_missed_is_looked_for),
