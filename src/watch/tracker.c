@@ -345,6 +345,9 @@ void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t 
     struct connection *connection = find(tracker, socket->cookie);
     enum tcp_state from = TCP_STATE_UNKNOWN;
 
+    /* It left the table while the walk stood there: its message or its minisock tells the rest. */
+    if (socket->state == TCP_STATE_CLOSE)
+        return;
     if (connection && is_tombstone(connection))
         return;
     if (!connection && (connection = find_unsure(tracker, socket)))

@@ -599,6 +599,26 @@ static void a_minisock_whose_cookie_came_too_late_is_the_same_connection(void **
     watch_free(watch);
 }
 
+/* A walk may read the state of a socket only after it has left the table. */
+static void what_ended_under_the_walk_was_not_met(void **state) {
+    struct watch *watch = watch_after_two_walks();
+
+    (void)state;
+    stand(watch, 1, TCP_STATE_FIN_WAIT2);
+    walk_later(watch);
+    stand(watch, 1, TCP_STATE_CLOSE);
+    stand(watch, 2, TCP_STATE_CLOSE);
+    walk(watch);
+    expect(watch, "1 appeared FIN_WAIT2\n");
+    freed(watch, 1, stand_mini(watch, 1, TCP_STATE_TIME_WAIT));
+    freed(watch, 2, stand_mini_for(watch, 2, 3));
+    expect(watch, "1 FIN_WAIT2>TIME_WAIT after 100\n1 closed TIME_WAIT fin local sent 701\n"
+                  "3 appeared TIME_WAIT\n3 closed TIME_WAIT fin local sent 702\n");
+    walk_later(watch);
+    expect(watch, "");
+    watch_free(watch);
+}
+
 /* A socket that two walks have met had its cookie in time. */
 static void a_minisock_of_a_later_cookie_is_the_next_connection_s(void **state) {
     struct watch *watch = watch_after_two_walks();
@@ -1140,6 +1160,7 @@ int main(void) {
         cmocka_unit_test(an_orphan_s_minisock_of_another_cookie_closes_later),
         cmocka_unit_test(a_minisock_of_the_next_connection_is_not_the_last_one_s),
         cmocka_unit_test(a_minisock_whose_cookie_came_too_late_is_the_same_connection),
+        cmocka_unit_test(what_ended_under_the_walk_was_not_met),
         cmocka_unit_test(a_minisock_of_a_later_cookie_is_the_next_connection_s),
         cmocka_unit_test(addresses_in_use_again_are_another_connection),
         cmocka_unit_test(a_request_whose_cookie_came_too_late_is_the_same_connection),
