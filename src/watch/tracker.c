@@ -164,6 +164,15 @@ static struct connection *rename_as(struct tracker *tracker, struct connection *
     return NULL;
 }
 
+/* The connection of this cookie, or that goes on under it. NULL: there is none. */
+static struct connection *find_or_rename(struct tracker *tracker, const struct socket *socket) {
+    struct connection *connection = find(tracker, socket->cookie);
+
+    if (!connection && (connection = find_unsure(tracker, socket)))
+        connection = rename_as(tracker, connection, socket);
+    return connection;
+}
+
 /* Takes over what may change while a connection lives. */
 static void update(struct connection *connection, const struct socket *socket, int64_t at_ns) {
     if (connection->inode != socket->inode)
@@ -342,16 +351,15 @@ static void close_in_time_wait(struct tracker *tracker, struct connection *conne
 }
 
 void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t at_ns) {
-    struct connection *connection = find(tracker, socket->cookie);
+    struct connection *connection;
     enum tcp_state from = TCP_STATE_UNKNOWN;
 
     /* It left the table while the walk stood there: its message or its minisock tells the rest. */
     if (socket->state == TCP_STATE_CLOSE)
         return;
+    connection = find_or_rename(tracker, socket);
     if (connection && is_tombstone(connection))
         return;
-    if (!connection && (connection = find_unsure(tracker, socket)))
-        connection = rename_as(tracker, connection, socket);
     if (!connection) {
         connection = add(tracker, socket, at_ns, tracker->walk > 1);
         if (!connection) {
@@ -460,7 +468,7 @@ void tracker_freed(struct tracker *tracker, const struct socket *last,
         return;
     }
     if (!connection && successor) {
-        connection = find(tracker, successor->cookie);
+        connection = find_or_rename(tracker, successor);
         /* That is another's minisock: the addresses were in use again before this was read. */
         if (connection && connection->freed) {
             lived_between_walks(tracker, &freed, at_ns);
@@ -475,8 +483,8 @@ void tracker_freed(struct tracker *tracker, const struct socket *last,
     }
     if (connection)
         take_back_explanation(tracker, connection);
-    else if ((connection = find_unsure(tracker, last)))
-        connection = rename_as(tracker, connection, last);
+    else
+        connection = find_or_rename(tracker, last);
     if (connection)
         verdict_observe_peer(connection, peer);
     if (!connection) {

@@ -685,6 +685,30 @@ static void a_request_whose_cookie_came_too_late_is_the_same_connection(void **s
     watch_free(watch);
 }
 
+/* A request socket that a walk asks too late, and the last message of the full socket, under
+ * another cookie. */
+static struct socket stand_request_asked_too_late(struct watch *watch) {
+    struct socket *request = stand(watch, 1, TCP_STATE_SYN_RECV), last = last_of(2);
+
+    request->inode = 0;
+    last.remote_port = request->remote_port;
+    walk(watch);
+    expect(watch, "1 appeared SYN_RECV\n");
+    return last;
+}
+
+static void a_request_whose_socket_left_a_minisock_is_the_same_connection(void **state) {
+    struct watch *watch = watch_after_two_walks();
+    const struct socket last = stand_request_asked_too_late(watch);
+
+    (void)state;
+    tracker_freed(watch->tracker, &last, stand_mini_for(watch, 1, 3), NULL, watch->now_ns);
+    walk_later(watch);
+    expect(watch, "3 SYN_RECV>TIME_WAIT after 0 by ESTABLISHED,FIN_WAIT1,FIN_WAIT2|CLOSING\n"
+                  "3 closed TIME_WAIT fin sent 702\n");
+    watch_free(watch);
+}
+
 /* A walk is no instant, and may pass by a socket that moves. */
 static void one_that_a_walk_missed_is_looked_for(void **state) {
     struct watch *watch = watch_after_two_walks();
@@ -1164,6 +1188,7 @@ int main(void) {
         cmocka_unit_test(a_minisock_of_a_later_cookie_is_the_next_connection_s),
         cmocka_unit_test(addresses_in_use_again_are_another_connection),
         cmocka_unit_test(a_request_whose_cookie_came_too_late_is_the_same_connection),
+        cmocka_unit_test(a_request_whose_socket_left_a_minisock_is_the_same_connection),
         cmocka_unit_test(one_that_a_walk_missed_is_looked_for),
         cmocka_unit_test(where_that_cannot_be_learned_nothing_is_claimed),
         cmocka_unit_test(nothing_is_settled_before_its_time),
