@@ -28,6 +28,7 @@ struct unsure {
     uint64_t cookie;
     uint32_t walk;
     uint16_t local_port, remote_port;
+    bool request;
 };
 
 struct tracker {
@@ -126,15 +127,23 @@ static bool goes_on_as(const struct connection *connection, const struct socket 
 }
 
 static void remember_if_unsure(struct tracker *tracker, const struct socket *socket) {
-    if (is_request(socket->state, socket->inode) ||
-        may_leave_minisock(socket->state, is_minisock(socket)))
-        tracker->unsure[tracker->next_unsure++ % UNSURE_MAX] =
-            (struct unsure){socket->cookie, tracker->walk, socket->local_port, socket->remote_port};
+    const struct unsure unsure = {
+        .cookie = socket->cookie,
+        .walk = tracker->walk,
+        .local_port = socket->local_port,
+        .remote_port = socket->remote_port,
+        .request = is_request(socket->state, socket->inode),
+    };
+
+    if (unsure.request || may_leave_minisock(socket->state, is_minisock(socket)))
+        tracker->unsure[tracker->next_unsure++ % UNSURE_MAX] = unsure;
 }
 
-/* Finds the connection that goes on as this socket, whose cookie is not known. NULL: there is none.
- * One that a second walk has met, too, had its cookie before anything was copied. */
-static struct connection *find_unsure(const struct tracker *tracker, const struct socket *socket) {
+/* Finds the connection that goes on as this socket, whose cookie is not known, or with `ended` the
+ * request socket that would have but for its end. NULL: there is none. One that a second walk has
+ * met, too, had its cookie before anything was copied. */
+static struct connection *find_unsure(const struct tracker *tracker, const struct socket *socket,
+                                      bool ended) {
     for (size_t i = 0; i < UNSURE_MAX; i++) {
         const struct unsure *unsure = &tracker->unsure[i];
         struct connection *connection;
@@ -142,11 +151,31 @@ static struct connection *find_unsure(const struct tracker *tracker, const struc
         if (unsure->local_port != socket->local_port || unsure->remote_port != socket->remote_port)
             continue;
         connection = find(tracker, unsure->cookie);
-        if (connection && connection->walk == unsure->walk && goes_on_as(connection, socket) &&
-            same_ends(connection, socket))
+        if (!connection || connection->walk != unsure->walk || !same_ends(connection, socket))
+            continue;
+        if (ended ? unsure->request && is_tombstone(connection) : goes_on_as(connection, socket))
             return connection;
     }
     return NULL;
+}
+
+/* Whether the socket was there before that moment: its clocks of data start with it. */
+static bool born_before(const struct socket *socket, int64_t at_ns, int64_t moment_ns) {
+    const uint32_t age_ms = socket->last_data_sent_ms > socket->last_data_recv_ms
+                                ? socket->last_data_sent_ms
+                                : socket->last_data_recv_ms;
+
+    return (socket->has & SOCKET_HAS_INFO) && at_ns - age_ms * NS_PER_MS < moment_ns;
+}
+
+/* Finds the request socket of a full one whose message comes only now: it was missing in a walk,
+ * and told to have ended when nothing had come for so long. The next handshake between the same
+ * ends began only after that walk. */
+static struct connection *find_ended_request(const struct tracker *tracker,
+                                             const struct socket *last, int64_t at_ns) {
+    struct connection *request = find_unsure(tracker, last, true);
+
+    return request && born_before(last, at_ns, request->since_ns - SETTLE_NS) ? request : NULL;
 }
 
 /* Gives the connection the cookie that goes on. Returns NULL where memory ran out for it. */
@@ -168,7 +197,7 @@ static struct connection *rename_as(struct tracker *tracker, struct connection *
 static struct connection *find_or_rename(struct tracker *tracker, const struct socket *socket) {
     struct connection *connection = find(tracker, socket->cookie);
 
-    if (!connection && (connection = find_unsure(tracker, socket)))
+    if (!connection && (connection = find_unsure(tracker, socket, false)))
         connection = rename_as(tracker, connection, socket);
     return connection;
 }
@@ -456,8 +485,11 @@ void tracker_freed(struct tracker *tracker, const struct socket *last,
     const struct freed freed = {.last = last, .peer = peer};
     struct connection *connection = find(tracker, last->cookie);
 
+    if (!connection)
+        connection = find_ended_request(tracker, last, at_ns);
     if (connection && successor && successor->cookie != last->cookie) {
-        if (find_unsure(tracker, successor) == connection && !find(tracker, successor->cookie))
+        if (find_unsure(tracker, successor, false) == connection &&
+            !find(tracker, successor->cookie))
             connection = rename_as(tracker, connection, successor);
         else
             successor = NULL; /* the addresses are in use again */

@@ -709,6 +709,28 @@ static void a_request_whose_socket_left_a_minisock_is_the_same_connection(void *
     watch_free(watch);
 }
 
+/* Its full socket ended before the next walk, but the message comes only when the request was told
+ * to have ended. */
+static void a_late_message_of_a_request_s_socket_is_nothing_new(void **state) {
+    struct watch *watch = watch_after_two_walks();
+    struct socket last = stand_request_asked_too_late(watch);
+
+    (void)state;
+    vanish(watch, 1);
+    walk_later(watch);
+    walk_later(watch);
+    expect(watch, "1 SYN_RECV>CLOSE after 1000\n1 closed CLOSE unknown\n");
+    /* That is the next connection's: it is younger than the walk that did not meet the request. */
+    last.last_data_sent_ms = 900;
+    last.last_data_recv_ms = 800;
+    tracker_freed(watch->tracker, &last, NULL, NULL, watch->now_ns);
+    expect(watch, "2 appeared CLOSE\n2 closed CLOSE unknown sent 702\n");
+    last.last_data_recv_ms = 1900;
+    tracker_freed(watch->tracker, &last, NULL, NULL, watch->now_ns);
+    expect(watch, "");
+    watch_free(watch);
+}
+
 /* A walk is no instant, and may pass by a socket that moves. */
 static void one_that_a_walk_missed_is_looked_for(void **state) {
     struct watch *watch = watch_after_two_walks();
@@ -1189,6 +1211,7 @@ int main(void) {
         cmocka_unit_test(addresses_in_use_again_are_another_connection),
         cmocka_unit_test(a_request_whose_cookie_came_too_late_is_the_same_connection),
         cmocka_unit_test(a_request_whose_socket_left_a_minisock_is_the_same_connection),
+        cmocka_unit_test(a_late_message_of_a_request_s_socket_is_nothing_new),
         cmocka_unit_test(one_that_a_walk_missed_is_looked_for),
         cmocka_unit_test(where_that_cannot_be_learned_nothing_is_claimed),
         cmocka_unit_test(nothing_is_settled_before_its_time),
