@@ -31,6 +31,12 @@
 
 #define PLACES_SIZE(room) (2 * (room) * sizeof(struct place))
 
+/* A row that is to be shown is fetched so many rows before, and so much of it: most are no longer.
+ */
+#define FETCH_AHEAD 8
+#define FETCH_SIZE  192
+#define CACHE_LINE  64
+
 struct place {
     uint64_t order;
     const struct list_row *row;
@@ -147,6 +153,15 @@ static void sort(struct list *list) {
     list->sorted = from;
 }
 
+/* In the order in which they are shown the rows stand anywhere: waiting for the memory took half
+ * the time of showing them. */
+static void fetch(const struct list *list, size_t i) {
+    const char *row = i < list->count ? (const char *)list->sorted[i].row : NULL;
+
+    for (size_t at = 0; row && at < FETCH_SIZE; at += CACHE_LINE)
+        __builtin_prefetch(row + at);
+}
+
 /* Shows the rows. Returns false where `status` is what to exit with. */
 static bool show(struct output *output, const struct selection *selection, struct owners *owners,
                  const struct list *list, int *status) {
@@ -157,6 +172,7 @@ static bool show(struct output *output, const struct selection *selection, struc
         const struct list_row *row = list->sorted[i].row;
         struct owner owner = {0};
 
+        fetch(list, i + FETCH_AHEAD);
         if (owners && row->inode && !owners_find(owners, row->inode, &owner))
             unseen = true;
         if (selection->process && !owner_is(&owner, selection->process))
