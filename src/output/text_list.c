@@ -178,18 +178,33 @@ static uint8_t prepare_cell(struct output *output, const struct socket *socket,
     return (uint8_t)len;
 }
 
+static size_t line_width(const struct output *output) {
+    size_t width = 0;
+
+    for (int column = 0; column < COLUMNS_MEASURED; column++)
+        width += output->widths[column] + GAP;
+    return width;
+}
+
+/* Only as much is made blank as the columns are wide: where one has grown, the line is laid out
+ * once more. */
 void text_list_prepare(struct output *output, const struct socket *socket,
                        uint8_t lens[OUTPUT_LIST_COLUMNS]) {
     struct writer *line = &output->line;
-    char *to;
+    uint16_t version;
 
-    line->len = 0;
-    to = writer_room(line, LINE_MAX);
-    if (!to)
-        return;
-    memset(to, ' ', LINE_MAX);
-    for (int column = 0; column < COLUMNS_MEASURED; column++)
-        lens[column] = prepare_cell(output, socket, (enum column)column);
+    do {
+        char *to;
+
+        line->len = 0;
+        to = writer_room(line, LINE_MAX);
+        if (!to)
+            return;
+        memset(to, ' ', line_width(output));
+        version = output->widths_version;
+        for (int column = 0; column < COLUMNS_MEASURED; column++)
+            lens[column] = prepare_cell(output, socket, (enum column)column);
+    } while (version != output->widths_version);
 }
 
 void text_list_heading(struct output *output) {
