@@ -19,6 +19,10 @@ static void hand_on_first(struct timeline *timeline) {
 void timeline_add(struct timeline *timeline, const struct lab_moment *moment) {
     size_t at;
 
+    if (timeline->count == TIMELINE_MAX && timeline->moments[0].at_ns > moment->at_ns) {
+        timeline->take(timeline->into, moment);
+        return;
+    }
     if (timeline->count == TIMELINE_MAX)
         hand_on_first(timeline);
     at = timeline->count;
