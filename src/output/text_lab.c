@@ -256,7 +256,9 @@ static void end_plain(struct output *output) {
     struct row row = {.at_ns = -1, .wire = WIRE_WORDS};
 
     if (output->plain_segments > PLAIN_MAX) {
-        writer_format(&row.label, "%zu more segments", output->plain_segments - PLAIN_MAX);
+        const size_t more = output->plain_segments - PLAIN_MAX;
+
+        writer_format(&row.label, "%zu more segment%s", more, more == 1 ? "" : "s");
         put_row(output, &row);
     }
     output->plain_segments = 0;
