@@ -13,6 +13,11 @@ static json_t *milliseconds(int64_t ns) {
     return json_real((double)(ns / (NS_PER_MS / 10)) / 10);
 }
 
+/* null: it never ends. */
+static json_t *takes(int64_t ns) {
+    return ns < 0 ? json_null() : milliseconds(ns);
+}
+
 static json_t *states_of(const struct lab_state *states, size_t count, bool in_passing_only) {
     uint32_t masks[LAB_STATES_MAX];
     size_t chosen = 0;
@@ -42,8 +47,7 @@ static json_t *expected_of(const struct lab_result *result) {
                    states_of(result->expected[host], result->expected_count[host], false));
     if (result->tells)
         set_told(object, &result->expected_told);
-    object_set(object, "takes_ms",
-               result->predicted_ns < 0 ? json_null() : milliseconds(result->predicted_ns));
+    object_set(object, "takes_ms", takes(result->predicted_ns));
     return object;
 }
 
@@ -86,7 +90,7 @@ static void put_result(struct output *output, const struct lab_event *event) {
     if (event->scenario->setting) {
         object_set_text(object, "setting", event->scenario->setting);
         object_set_known(object, "own_setting", result->own_setting);
-        object_set(object, "own_takes_ms", milliseconds(result->own_ns));
+        object_set(object, "own_takes_ms", takes(result->own_ns));
     }
     object_set_number(object, "duration_ms", result->duration_ns / NS_PER_MS);
     object_end(output, object);
