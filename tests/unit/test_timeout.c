@@ -155,6 +155,101 @@ static void connecting(void **state) {
     }
 }
 
+/* The tail-loss probe; seen where a router answered it, as `tcpwatch lab network-unreachable` has
+ * it, with these settings of its own. */
+static void the_first_time_that_it_is_sent_again(void **state) {
+    static const struct {
+        int64_t rto_min_ms;
+        double seen_s;
+    } rows[] = {{50, 0.055}, {200, 0.21}, {400, 0.43}, {1000, 1.01}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct tcp_limits limits = {.rto_min_ns = rows[i].rto_min_ms * NS_PER_MS};
+
+        assert_about(tcp_timeout_first(&limits), rows[i].seen_s);
+    }
+    assert_int_equal(tcp_timeout_first(&tcp_limits_default), 204 * NS_PER_MS);
+}
+
+/* `tcpwatch lab host-unreachable`. The waits do not grow, so that it may be half of one earlier or
+ * later. */
+static void retransmission_while_a_router_answers(void **state) {
+    static const struct {
+        int retries2;
+        int64_t rto_min_ms, rto_max_ms;
+        double seen_s;
+    } rows[] = {
+        {0, 200, 120000, 0.62}, {1, 200, 120000, 1.03}, {2, 200, 1000, 1.85},
+        {3, 200, 120000, 3.48}, {3, 200, 1000, 2.87},   {3, 400, 120000, 4.18},
+        {4, 200, 120000, 6.76},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct tcp_limits limits = {
+            .retries2 = rows[i].retries2,
+            .rto_min_ns = rows[i].rto_min_ms * NS_PER_MS,
+            .rto_max_ns = rows[i].rto_max_ms * NS_PER_MS,
+        };
+        const int64_t rto_ns = (rows[i].rto_min_ms + 4) * NS_PER_MS;
+        const double s = (double)tcp_timeout_unreachable(&limits, rto_ns) / 1e9;
+        const double half_s = (double)rto_ns / 2e9;
+
+        if (s < rows[i].seen_s - half_s || s > rows[i].seen_s + half_s)
+            fail_msg("%.3f s, seen were %.3f s", s, rows[i].seen_s);
+    }
+    /* Not waited for. */
+    assert_int_equal(tcp_timeout_unreachable(&tcp_limits_default, 0) / NS_PER_S, 925);
+    assert_int_equal(tcp_timeout_unreachable(&tcp_limits_default, 1),
+                     tcp_timeout_unreachable(&tcp_limits_default, 0));
+}
+
+/* `tcpwatch lab zero-window-crash`. Without any probe (0 of them) it depends on what was sent
+ * before. */
+static void probing_a_closed_window(void **state) {
+    static const struct {
+        int retries2;
+        int64_t rto_ms, rto_max_ms;
+        double seen_s;
+    } rows[] = {
+        {1, 204, 120000, 0.63},
+        {2, 204, 1000, 1.50},
+        {2, 1004, 120000, 7.33},
+        {3, 204, 120000, 3.20},
+        {3, 204, 1000, 2.56},
+        {5, 204, 1000, 4.59},
+        {5, 204, 120000, 13.61},
+        /* The first wait is not below 200 ms, whatever tcp_rto_min_us allows. */
+        {2, 54, 120000, 1.44},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct tcp_limits limits = {
+            .retries2 = rows[i].retries2,
+            .rto_max_ns = rows[i].rto_max_ms * NS_PER_MS,
+        };
+
+        assert_about(tcp_timeout_probing(&limits, rows[i].rto_ms * NS_PER_MS), rows[i].seen_s);
+    }
+    /* Not waited for. */
+    assert_int_equal(tcp_timeout_probing(&tcp_limits_default, 204 * NS_PER_MS) / NS_PER_S, 928);
+    assert_int_equal(tcp_timeout_probing(&tcp_limits_default, 0),
+                     tcp_timeout_probing(&tcp_limits_default, 200 * NS_PER_MS));
+}
+
+/* Documentation/networking/ip-sysctl.rst. */
+static void a_kernel_without_a_setting_has_its_default(void **state) {
+    (void)state;
+    assert_int_equal(tcp_limits_default.retries2, 15);
+    assert_int_equal(tcp_limits_default.syn_retries, 6);
+    assert_int_equal(tcp_limits_default.syn_linear_timeouts, 0);
+    assert_int_equal(tcp_limits_default.rto_min_ns, 200 * NS_PER_MS);
+    assert_int_equal(tcp_limits_default.rto_max_ns, 120 * NS_PER_S);
+    assert_int_equal(tcp_limits_default.fin_timeout_ns, 60 * NS_PER_S);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(retransmission),
@@ -163,6 +258,10 @@ int main(void) {
         cmocka_unit_test(keepalive_with_and_without_user_timeout),
         cmocka_unit_test(idle_without_keepalive_is_never_noticed),
         cmocka_unit_test(connecting),
+        cmocka_unit_test(the_first_time_that_it_is_sent_again),
+        cmocka_unit_test(retransmission_while_a_router_answers),
+        cmocka_unit_test(probing_a_closed_window),
+        cmocka_unit_test(a_kernel_without_a_setting_has_its_default),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
