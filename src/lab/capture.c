@@ -9,7 +9,9 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,13 +25,17 @@ int capture_open(const char *device) {
     const int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     const int yes = 1, size = BUFFER_SIZE;
     struct sockaddr_ll link = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+    struct ifreq request = {0};
     int error;
 
     if (fd < 0)
         return -1;
-    link.sll_ifindex = (int)if_nametoindex(device);
+    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    /* if_nametoindex() needs one more descriptor, and of too few says that there is no file. */
+    if (ioctl(fd, SIOCGIFINDEX, &request) == 0)
+        link.sll_ifindex = request.ifr_ifindex;
     if (link.sll_ifindex && setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &yes, sizeof(yes)) == 0 &&
         bind(fd, (const struct sockaddr *)&link, sizeof(link)) == 0)
         return fd;

@@ -81,7 +81,7 @@ static void measure_told(struct run *run, const struct role_report *report) {
         result->took_ns = report->after_ns;
         break;
     case LAB_GIVE_UP_PROBING:
-        result->took_ns = report->at_ns - run->mark_ns;
+        result->took_ns = report->at_ns - run->heard_ns;
         break;
     case LAB_FIN_TIMEOUT:
     case LAB_TIME_WAIT:
@@ -169,11 +169,13 @@ static void read_capture(struct run *run, enum lab_host host) {
     while (end->capture >= 0 && capture_next(end->capture, &segment, &outgoing, &at_ns)) {
         timeline_add_segment(&run->timeline, host, outgoing, &segment, at_ns);
         run->hurry_ns = clock_now() + AFTER_NS;
+        if (host == LAB_CLIENT && !outgoing && !segment.icmp)
+            run->heard_ns = at_ns;
         if (!outgoing || segment.icmp)
             continue;
         end->sent_flags |= segment.flags;
-        if (segment.window == 0 && !(segment.flags & SEGMENT_RST))
-            end->window_closed = true;
+        if (!(segment.flags & SEGMENT_RST))
+            end->window_closed = segment.window == 0;
     }
 }
 
@@ -205,7 +207,7 @@ static void check_roles(struct run *run) {
 
 void observe(struct run *run, int64_t until_ns) {
     struct pollfd fds[3 * RUN_ENDS + 1];
-    int64_t wake_ns = until_ns;
+    int64_t wake_ns = until_ns, woken_ns;
     struct timespec left;
 
     for (int host = 0; host < RUN_ENDS; host++) {
@@ -228,6 +230,7 @@ void observe(struct run *run, int64_t until_ns) {
                         .events = POLLIN};
     left = clock_left(wake_ns);
     ppoll(fds, 3 * RUN_ENDS + 1, &left, NULL);
+    woken_ns = clock_now();
     for (int host = 0; host < RUN_ENDS; host++) {
         read_capture(run, (enum lab_host)host);
         read_reports(run, (enum lab_host)host);
@@ -244,7 +247,8 @@ void observe(struct run *run, int64_t until_ns) {
     if (run->hurry_ns && clock_now() >= run->hurry_ns)
         run->hurry_ns = 0;
     check_roles(run);
-    timeline_flush(&run->timeline, clock_now());
+    /* All that was there by then has been read, however long that took. */
+    timeline_flush(&run->timeline, woken_ns);
 }
 
 int observe_begin(struct run *run, enum lab_host host) {

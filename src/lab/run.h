@@ -41,12 +41,15 @@ struct run {
     struct end ends[RUN_ENDS];
     struct timeline timeline;
     struct lab_result result;
+    struct settings in_force; /* at both ends */
     struct tcp_limits limits;
     int64_t rto_ns;
     int64_t began_ns, hurry_ns;
-    int64_t mark_ns; /* when the lab did something last */
-    int64_t told_ns; /* when what is waited for was told last */
-    int64_t lines;   /* bytes that the client was given to send */
+    int64_t mark_ns;           /* when the lab did something last */
+    int64_t heard_ns;          /* when a segment came to the client last */
+    int probes, probes_before; /* of the window, that it has sent; before that segment */
+    int64_t told_ns;           /* when what is waited for was told last */
+    int64_t lines;             /* bytes that the client was given to send */
     bool listening, connected;
 };
 

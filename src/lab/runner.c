@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "lab/runner.h"
 
-#include "endpoint/liveness.h"
 #include "lab/judge.h"
 #include "lab/observe.h"
 #include "lab/steps.h"
@@ -13,11 +12,22 @@
 #include <string.h>
 #include <strings.h>
 
+/* Not each is answered: the kernel does so twice a second at the most. */
+static void count_probes(struct run *run, const struct lab_moment *moment) {
+    if (moment->kind != LAB_SEGMENT)
+        return;
+    if (moment->host == LAB_SERVER)
+        run->probes_before = run->probes;
+    else if (moment->segment.kind == SEGMENT_WINDOW_PROBE)
+        run->probes++;
+}
+
 static void take_moment(void *into, const struct lab_moment *moment) {
     struct run *run = into;
     struct lab_event event = {.kind = LAB_EVENT_MOMENT, .moment = *moment};
 
     event.moment.at_ns -= run->began_ns;
+    count_probes(run, moment);
     run_emit(run, &event);
 }
 
@@ -30,7 +40,8 @@ static int set_timers(struct run *run) {
             (!run->settings->real_time && settings_shorten() < 0))
             return -1;
     }
-    limits_get(&run->limits);
+    settings_save(&run->in_force);
+    run->limits = run->in_force.limits;
     return setting[0] ? settings_write(setting[0], setting[1]) : 0;
 }
 
@@ -41,6 +52,8 @@ static const char *set_up(struct run *run) {
         return "cannot set the timers of the lab's hosts";
     if (observe_begin(run, LAB_CLIENT) < 0 || observe_begin(run, LAB_SERVER) < 0)
         return "cannot watch the lab's hosts";
+    steps_await_link(run, LAB_CLIENT);
+    steps_await_link(run, LAB_SERVER);
     return NULL;
 }
 
@@ -72,14 +85,11 @@ static void settle(struct run *run) {
 
     for (int host = 0; host < RUN_ENDS; host++) {
         const size_t count = run->result.expected_count[host];
-        /* Of an end of which nothing is expected, one that is in passing. */
-        const struct lab_state expected =
-            count ? run->result.expected[host][count - 1] : (struct lab_state){0, true};
-        const struct step last = {STEP_AWAIT_STATE, (enum lab_host)host,
-                                  ffs((int)expected.mask) - 1};
+        const struct lab_state *last = run->result.expected[host] + (count ? count - 1 : 0);
+        const struct step step = {STEP_AWAIT_STATE, (enum lab_host)host, ffs((int)last->mask) - 1};
 
-        if (!expected.in_passing)
-            steps_make(run, &last);
+        if (count && !last->in_passing)
+            steps_make(run, &step);
     }
     steps_make(run, &delay);
     for (int host = 0; host < RUN_ENDS; host++)
@@ -94,6 +104,10 @@ static void conclude(struct run *run) {
     struct lab_event event = {.kind = LAB_EVENT_DONE};
 
     result->predicted_ns = run_predict(run, &run->limits);
+    /* The host went off a little late where this one is busy. */
+    if (scenario->shown.promise == LAB_GIVE_UP_PROBING)
+        result->predicted_ns =
+            tcp_timeout_probing_after(&run->limits, run->rto_ns, run->probes_before);
     if (scenario->shown.setting) {
         result->own_ns = run_predict(run, &run->settings->own->limits);
         result->own_setting = settings_get(run->settings->own, scenario->shown.setting);
@@ -104,6 +118,8 @@ static void conclude(struct run *run) {
                  scenario->sender == LAB_CLIENT ? "client" : "server");
     if (scenario->forgotten && run->ends[LAB_SERVER].state != TCP_STATE_UNKNOWN)
         run_fail(run, "the server's host still has the connection");
+    if (scenario->closed && !run->ends[LAB_SERVER].window_closed)
+        run_fail(run, "the server's window has opened again");
     judge(result, scenario->shown.promise,
           run->rto_ns > run->limits.rto_min_ns ? run->rto_ns : run->limits.rto_min_ns);
     result->duration_ns = clock_now() - run->began_ns;

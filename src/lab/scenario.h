@@ -63,8 +63,9 @@ struct scenario {
     /* ... a segment with these flags from this end; 0: none in particular; ... */
     enum lab_host sender;
     uint8_t flags;
-    /* ... and that the server's host does not have the connection in the end. */
-    bool forgotten;
+    /* ... and that in the end the server's host does not have the connection, or has its window
+     * closed. */
+    bool forgotten, closed;
 };
 
 #endif

@@ -18,6 +18,9 @@
 /* Of a state whose timer cannot be shortened so much is looked at. */
 #define SHORT_WAIT_NS (500 * NS_PER_MS)
 
+/* What 0 means for tcp_orphan_retries. */
+#define ORPHAN_RETRIES 8
+
 #define LINE "hello\n"
 
 /* Steps that wait. */
@@ -104,15 +107,40 @@ static void observe_and_tell(struct run *run, const struct step *step, int64_t e
     observe(run, tell_ns < until_ns ? tell_ns : until_ns);
 }
 
-/* How long the step is expected to take: as promised, where that is what it waits for. */
+/* How long the kernel sends for a connection that no process holds any more. */
+static int64_t predict_orphan(const struct run *run) {
+    const long retries = settings_get(&run->in_force, "tcp_orphan_retries");
+    const struct tcp_liveness none = {0};
+    struct tcp_limits limits = run->limits;
+
+    limits.retries2 = retries > 0 ? (int)retries : ORPHAN_RETRIES;
+    return tcp_timeout_sending(&limits, &none, run->rto_ns);
+}
+
+/* How long the step is expected to take. A state that has a timer takes as long as that; what else
+ * ends, as promised, where the promise is not of such a state. */
 static int64_t expect(const struct run *run, const struct step *step) {
+    const enum lab_promise promise = run->scenario->shown.promise;
+    const bool of_state = promise == LAB_FIN_TIMEOUT || promise == LAB_TIME_WAIT;
     int64_t predicted_ns;
 
-    if (step->action != STEP_AWAIT_CLOSED && step->action != STEP_AWAIT_LEAVE &&
-        step->action != STEP_OUTWAIT)
+    switch (step->action) {
+    case STEP_AWAIT_LEAVE:
+    case STEP_OUTWAIT:
+        if (step->value == TCP_STATE_FIN_WAIT1)
+            return predict_orphan(run);
+        if (step->value == TCP_STATE_FIN_WAIT2)
+            return run->limits.fin_timeout_ns;
+        if (step->value == TCP_STATE_TIME_WAIT)
+            return TCP_TIMEWAIT_LEN_NS;
+        break;
+    case STEP_AWAIT_CLOSED:
+        if (of_state)
+            return 0;
+        break;
+    default:
         return 0;
-    if (step->action == STEP_AWAIT_LEAVE && step->value == TCP_STATE_FIN_WAIT2)
-        return run->limits.fin_timeout_ns;
+    }
     predicted_ns = run_predict(run, &run->limits);
     return predicted_ns > 0 ? predicted_ns : 0;
 }
@@ -183,6 +211,7 @@ static void connect_client(struct run *run) {
     settings.family = AF_INET;
     if (!enter(run, LAB_CLIENT))
         return;
+    run->mark_ns = clock_now();
     if (role_start_client(&run->ends[LAB_CLIENT].role, &settings) < 0)
         run_fail(run, "cannot start the client: %s", strerror(errno));
 }
@@ -239,14 +268,18 @@ static void crash(struct run *run, enum lab_host host) {
         kill(end->role.pid, SIGKILL);
 }
 
-static void boot(struct run *run, enum lab_host host) {
+void steps_await_link(struct run *run, enum lab_host host) {
     const int64_t until_ns = clock_now() + RUN_PATIENCE_NS;
 
+    while (!run_has_failed(run) && !network_is_up(&run->network, host) && clock_now() < until_ns)
+        observe(run, clock_now() + NS_PER_MS);
+}
+
+static void boot(struct run *run, enum lab_host host) {
     run_did(run, host, "the host is on again");
     if (network_turn_on(&run->network, host) < 0 || observe_begin(run, host) < 0)
         run_fail(run, "cannot turn the host on: %s", strerror(errno));
-    while (!run_has_failed(run) && !network_is_up(&run->network, host) && clock_now() < until_ns)
-        observe(run, clock_now() + NS_PER_MS);
+    steps_await_link(run, host);
 }
 
 /* What the router does from now on. */

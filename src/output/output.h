@@ -32,7 +32,7 @@ struct output {
     size_t widths[OUTPUT_LIST_COLUMNS];
     uint16_t widths_version; /* counts the changes of `widths` */
 
-    size_t plain_segments; /* in a row, in the lab's picture */
+    size_t plain_segments;           /* in a row, in the lab's picture */
     unsigned lab_passed, lab_failed; /* scenarios */
 
     struct rows rows;   /* what is prepared of a list */

@@ -84,16 +84,22 @@ int64_t tcp_timeout_unreachable(const struct tcp_limits *limits, int64_t rto_ns)
 }
 
 int64_t tcp_timeout_probing(const struct tcp_limits *limits, int64_t rto_ns) {
-    const int64_t base_ns = rto_ns > RTO_BASE_NS ? rto_ns : RTO_BASE_NS;
-    int64_t wait_ns = base_ns, at_ns = base_ns;
+    return tcp_timeout_probing_after(limits, rto_ns, 0);
+}
+
+int64_t tcp_timeout_probing_after(const struct tcp_limits *limits, int64_t rto_ns,
+                                  int sent_before) {
+    int64_t wait_ns = rto_ns > RTO_BASE_NS ? rto_ns : RTO_BASE_NS, at_ns = 0;
 
     /* tcp_probe_timer() and tcp_send_probe0(): the timer that would send one probe more than
-     * tcp_retries2 ends it. */
-    for (int sent = 0; sent < limits->retries2; sent++) {
-        wait_ns = least(wait_ns * 2, limits->rto_max_ns);
-        at_ns += wait_ns;
+     * tcp_retries2 ends it; and so often the interval is doubled at the most. */
+    for (int doubled = 0; doubled < sent_before + limits->retries2; doubled++) {
+        if (doubled >= sent_before)
+            at_ns += wait_ns;
+        if (doubled < limits->retries2)
+            wait_ns = least(wait_ns * 2, limits->rto_max_ns);
     }
-    return at_ns;
+    return at_ns + wait_ns;
 }
 
 int64_t tcp_timeout_connecting(const struct tcp_limits *limits,

@@ -60,6 +60,9 @@ int64_t tcp_timeout_unreachable(const struct tcp_limits *limits, int64_t rto_ns)
 /* Nanoseconds from the moment that the peer has closed its window and vanished until its silence is
  * noticed by the probes of the window. rto_ns: as above. */
 int64_t tcp_timeout_probing(const struct tcp_limits *limits, int64_t rto_ns);
+/* The same, from its last answer on, where so many probes had been sent until then: the intervals
+ * grow with each, answered or not. */
+int64_t tcp_timeout_probing_after(const struct tcp_limits *limits, int64_t rto_ns, int sent_before);
 
 /* Nanoseconds from the first SYN until connect() gives up. */
 int64_t tcp_timeout_connecting(const struct tcp_limits *limits,
