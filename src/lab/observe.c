@@ -40,9 +40,17 @@ static void on_state(struct run *run, enum lab_host host, const struct event *ev
         event->socket && host == LAB_CLIENT && !run->settings->real_time)
         run->result.took_ns = event->socket->timer_ms * NS_PER_MS;
     measure_leave(run, event);
+    timeline_add(&run->timeline, &moment);
+    if (event->kind == EVENT_APPEARED && !end->connection && !end->over)
+        end->connection = event->connection;
+    if (event->connection != end->connection)
+        return;
     end->state = event->to;
     judge_add_state(&run->result, host, event->to, event->skipped, event->skipped_count);
-    timeline_add(&run->timeline, &moment);
+    if (event->to == TCP_STATE_CLOSE) {
+        end->connection = NULL; /* it is freed now */
+        end->over = true;
+    }
 }
 
 static void on_event(struct run *run, enum lab_host host, const struct event *event) {

@@ -23,9 +23,13 @@ struct end {
     struct role role;
     struct watcher *watcher; /* NULL: the host is off */
     int capture;             /* -1: the same */
-    enum tcp_state state;    /* UNKNOWN: no connection */
-    enum tcp_ending cause;   /* that the process was told last */
-    bool told, closed;       /* the process was told of the end; is done with the connection */
+    /* The first connection of this host; with real timers a SYN may make another one. NULL: there
+     * is none yet, or no more. */
+    const struct connection *connection;
+    bool over;             /* that has ended */
+    enum tcp_state state;  /* that it is in; UNKNOWN: no connection */
+    enum tcp_ending cause; /* that the process was told last */
+    bool told, closed;     /* the process was told of the end; is done with the connection */
     bool window_closed;
     bool killed;        /* the lab has ended the process, or its connection */
     bool ended;         /* the process has ended */

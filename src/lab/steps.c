@@ -262,6 +262,7 @@ static void crash(struct run *run, enum lab_host host) {
     }
     end->killed = true;
     end->state = TCP_STATE_UNKNOWN;
+    end->connection = NULL;
     if (end->child > 0)
         kill(end->child, SIGKILL);
     if (end->role.pid > 0)

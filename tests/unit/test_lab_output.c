@@ -705,7 +705,7 @@ static void a_scenario_is_told_in_json(void **state) {
                "\"server\":[\"ESTABLISHED\"],\"cause\":\"timed-out\",\"error\":\"ETIMEDOUT\","
                "\"syscall\":\"read\",\"takes_ms\":1428.0},"
                "\"observed\":{\"client\":[\"ESTABLISHED\",\"FIN_WAIT2|CLOSING\",\"CLOSE\"],"
-               "\"client_unseen\":[\"FIN_WAIT2|CLOSING\"],\"server\":[\"ESTABLISHED\"],"
+               "\"server\":[\"ESTABLISHED\"],\"client_unseen\":[\"FIN_WAIT2|CLOSING\"],"
                "\"cause\":\"timed-out\",\"error\":\"ETIMEDOUT\",\"syscall\":\"read\","
                "\"took_ms\":1530.2},\"pass\":true,\"setting\":\"tcp_retries2\","
                "\"own_setting\":15,\"own_takes_ms\":925000.0,\"duration_ms\":1999}");
