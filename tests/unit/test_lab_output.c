@@ -719,7 +719,7 @@ static void a_scenario_is_told_in_json(void **state) {
                "\"server\":[\"ESTABLISHED\"],\"cause\":\"timed-out\",\"error\":\"ETIMEDOUT\","
                "\"syscall\":\"read\",\"takes_ms\":1428.0},"
                "\"observed\":{\"client\":[\"ESTABLISHED\",\"FIN_WAIT2|CLOSING\",\"CLOSE\"],"
-               "\"client_unseen\":[\"FIN_WAIT2|CLOSING\"],\"server\":[]},"
+               "\"server\":[],\"client_unseen\":[\"FIN_WAIT2|CLOSING\"]},"
                "\"pass\":false,"
                "\"failure\":\"server: ESTABLISHED was expected, and nothing was seen\","
                "\"setting\":\"tcp_retries2\",\"own_takes_ms\":null,\"duration_ms\":1999}");
