@@ -74,7 +74,8 @@ class Traces:
 
     def __init__(self, process, every_s=0.05):
         self.process, self.every_s = process, every_s
-        self.made, self.networks = set(), set()
+        self.made = set()
+        self.networks = {}  # held open: another one would get the number of one that has gone
         self.pss_kib = self.rss_kib = 0
         self.own_network = network_of(os.getpid())
         self.over = threading.Event()
@@ -90,11 +91,20 @@ class Traces:
         self.made.update((process.pid, process.started) for process in family)
         for process in family:
             with contextlib.suppress(OSError):
-                self.networks.add(network_of(process.pid))
-        self.networks.discard(self.own_network)
+                self._hold(process.pid)
         sizes = [memory_kib(process.pid) for process in family]
         self.pss_kib = max(self.pss_kib, sum(pss for pss, _ in sizes))
         self.rss_kib = max(self.rss_kib, sum(rss for _, rss in sizes))
+
+    def _hold(self, pid):
+        network = network_of(pid)
+        if network == self.own_network or network in self.networks:
+            return
+        held = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        if os.fstat(held).st_ino in (self.own_network, *self.networks):
+            os.close(held)
+        else:
+            self.networks[os.fstat(held).st_ino] = held
 
     def end(self):
         self.over.set()
@@ -105,6 +115,8 @@ class Traces:
         for pid in self.left():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        while self.networks:
+            os.close(self.networks.popitem()[1])
 
     def left(self):
         """Those of its processes that are there, and the processes that are in one of its

@@ -117,14 +117,14 @@ class Options(Refusals):
 class Commands(Refusals):
     def test_missing_command(self):
         self.assertEqual(self.refuse(), "tcpwatch: a command is missing; "
-                                        "allowed: monitor, list, server, client")
+                                        "allowed: monitor, list, server, client, lab")
 
     def test_unknown_command_names_the_nearest(self):
         for given, meant in [("moniter", "monitor"), ("mon", "monitor"), ("MONITOR", "monitor"),
                              ("Lst", "list"), ("cl", "client")]:
             self.assertEqual(self.refuse(given),
                              f"tcpwatch: COMMAND: '{given}' is no command (did you mean "
-                             f"'{meant}'?); allowed: monitor, list, server, client")
+                             f"'{meant}'?); allowed: monitor, list, server, client, lab")
         for given in "", "frobnicate":
             self.assertNotIn("did you mean", self.refuse(given))
 
