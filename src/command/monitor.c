@@ -276,6 +276,14 @@ static void on_seen(void *into, const struct socket *socket, int64_t at_ns) {
     tracker_seen(((struct watch *)into)->tracker, socket, at_ns);
 }
 
+/* Whether a process still holds it: one that has just ended is found nowhere. */
+static bool is_held(struct watch *watch, const struct connection *connection) {
+    const struct socket socket = tracker_socket(connection);
+    struct socket found;
+
+    return look(watch, &socket, &found) == 1 && found.inode == connection->inode;
+}
+
 /* Once a walk is over, all that it met can be found in /proc. What is selected by its process is
  * shown only now. */
 static void find_missed_owners(struct watch *watch, int64_t at_ns) {
@@ -298,7 +306,7 @@ static void find_missed_owners(struct watch *watch, int64_t at_ns) {
         if (connection->owner_known || connection->inode == 0)
             continue;
         on_event(watch, &event);
-        if (!connection->owner_known && !watch->said_denied) {
+        if (!connection->owner_known && !watch->said_denied && is_held(watch, connection)) {
             watch->said_denied = true;
             display_say_denied(watch->owners);
         }

@@ -569,10 +569,8 @@ void tracker_end_walk(struct tracker *tracker, int64_t at_ns) {
         settle_by(tracker, at_ns + SETTLE_NS);
 }
 
-/* Looks again for a connection that the walk did not meet: a walk is no instant, and may pass by a
- * socket that moves in the table. */
-static void settle_missing(struct tracker *tracker, struct connection *connection, int64_t at_ns) {
-    const struct socket wanted = {
+struct socket tracker_socket(const struct connection *connection) {
+    return (struct socket){
         .cookie = connection->cookie,
         .local = connection->local,
         .remote = connection->remote,
@@ -581,6 +579,12 @@ static void settle_missing(struct tracker *tracker, struct connection *connectio
         .inet6 = connection->inet6,
         .ifindex = connection->ifindex,
     };
+}
+
+/* Looks again for a connection that the walk did not meet: a walk is no instant, and may pass by a
+ * socket that moves in the table. */
+static void settle_missing(struct tracker *tracker, struct connection *connection, int64_t at_ns) {
+    const struct socket wanted = tracker_socket(connection);
     struct socket found;
     const int stands = tracker->settings.look(tracker->settings.into, &wanted, &found);
 

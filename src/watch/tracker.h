@@ -51,6 +51,9 @@ int64_t tracker_settle(struct tracker *tracker, int64_t at_ns);
 /* Ends all that waits, when the watch ends. */
 void tracker_finish(struct tracker *tracker, int64_t at_ns);
 
+/* What a connection is looked up by. */
+struct socket tracker_socket(const struct connection *connection);
+
 /* The connections in the table, for a walk: start with NULL, ends with NULL. */
 struct connection *tracker_next(const struct tracker *tracker, const struct connection *previous);
 
