@@ -16,16 +16,17 @@
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define SCENARIOS_MAX 64
 #define ALL           "all"
 
-/* After a signal ended it. */
-#define STATUS_INTERRUPTED STATUS_FAILED
+#define COLUMNS_DEFAULT 80
 
 struct options {
     struct display display;
@@ -99,8 +100,9 @@ static error_t parse(int key, char *value, struct argp_state *state) {
 struct show {
     struct output output;
     int status;
-    bool progress; /* stderr is a terminal */
-    bool waiting;  /* a line stands there */
+    size_t progress;                  /* columns of the terminal on stderr; 0: it is none */
+    const struct lab_scenario *shown; /* whose picture is being drawn */
+    bool waiting;                     /* a line stands there */
 };
 
 static void clear_progress(struct show *show) {
@@ -109,14 +111,28 @@ static void clear_progress(struct show *show) {
     show->waiting = false;
 }
 
+/* The columns of a terminal that understands what clear_progress() sends. */
+static size_t progress_columns(void) {
+    const char *term = getenv("TERM");
+    struct winsize size = {0};
+
+    if (!isatty(STDERR_FILENO) || !term || strcmp(term, "dumb") == 0)
+        return 0;
+    ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
+    return size.ws_col ? size.ws_col : COLUMNS_DEFAULT;
+}
+
+/* No longer than the window is wide: what has been wrapped could not be cleared. */
 static void show_progress(struct show *show, const struct lab_event *event) {
     const int64_t left_ns = event->waiting.until_ns - clock_now();
+    char line[LAB_TEXT_SIZE + 80];
 
-    if (!show->progress)
+    if (show->progress == 0 || event->scenario != show->shown)
         return;
     clear_progress(show);
-    fprintf(stderr, "%s: waiting for %s, about %.1f s still", event->scenario->name,
-            event->waiting.text, (double)(left_ns > 0 ? left_ns : 0) / NS_PER_S);
+    snprintf(line, sizeof(line), "about %.1f s still: waiting for %s",
+             (double)(left_ns > 0 ? left_ns : 0) / NS_PER_S, event->waiting.text);
+    fprintf(stderr, "%.*s", (int)show->progress - 1, line);
     show->waiting = true;
 }
 
@@ -127,6 +143,7 @@ static bool take(void *into, const struct lab_event *event) {
         show_progress(show, event);
         return true;
     }
+    show->shown = event->scenario;
     output_lab(&show->output, event);
     clear_progress(show);
     return display_flush(&show->output, &show->status);
@@ -138,15 +155,20 @@ static void list(struct show *show) {
     display_flush(&show->output, &show->status);
 }
 
+/* Root is of help where it is the right that is missing. */
 static void say_forbidden(const struct lab_failure *failure) {
-    errno = failure->error;
+    const char *error = strerror(failure->error);
+    const bool may_help = geteuid() != 0 && (failure->error == EPERM || failure->error == EACCES);
+
     if (*failure->setting)
-        warnx("%s: %s: %s forbids it to other users than root: run the lab as root", failure->what,
-              strerror(errno), failure->setting);
-    else if (geteuid() != 0)
-        warn("%s: run the lab as root", failure->what);
+        warnx("%s: %s: %s forbids it%s", failure->what, error, failure->setting,
+              failure->for_others ? " to other users than root: run the lab as root" : "");
+    else if (failure->error == ENOSPC)
+        warnx("%s: %s: as many as user.max_user_namespaces, user.max_pid_namespaces and "
+              "user.max_net_namespaces allow are in use",
+              failure->what, error);
     else
-        warn("%s", failure->what);
+        warnx("%s: %s%s", failure->what, error, may_help ? ": run the lab as root" : "");
 }
 
 static int status_of(const struct show *show, enum lab_outcome outcome,
@@ -172,7 +194,7 @@ static int run(const struct options *options) {
     struct show show = {
         .output = display_output(&options->display, STDOUT_FILENO),
         .status = STATUS_DONE,
-        .progress = isatty(STDERR_FILENO),
+        .progress = progress_columns(),
     };
     const struct lab_settings settings = {
         .scenarios = options->scenarios,
@@ -182,7 +204,12 @@ static int run(const struct options *options) {
     };
     struct lab_failure failure = {0};
     int status = STATUS_DONE;
+    sigset_t unblocked;
 
+    /* While a reader that does not read is waited for, a signal has its usual effect. */
+    sigemptyset(&unblocked);
+    display_never_block(&show.output);
+    show.output.unblocked = &unblocked;
     setlocale(LC_CTYPE, "");
     show.output.ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
     if (options->count == 0) {

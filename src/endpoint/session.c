@@ -92,16 +92,35 @@ static bool send_kept(struct session_loop *loop, struct session *session) {
     return true;
 }
 
+/* --hold: the peer's FIN is told, and not acted on. A child has nobody to tell. */
+static bool hold(struct session_loop *loop, struct session *session) {
+    const struct session_record *record = session->record;
+    const struct endpoint_event event = {
+        .kind = ENDPOINT_STAYING,
+        .at_ns = loop->now_ns,
+        .socket = &session->socket,
+        .pid = session->pid,
+        .cause = TCP_ENDING_PEER_CLOSE,
+        .syscall = "read",
+        .after_ns = loop->now_ns - record->began_ns,
+        .noticed_ns = record->sent_ns ? loop->now_ns - record->sent_ns : -1,
+        .fin_unseen_ns = -1,
+        .sent = record->sent,
+        .received = record->received,
+    };
+
+    watch(loop, session, EPOLL_CTL_MOD, 0);
+    return record != &session->own || loop->settings->emit(loop->settings->into, &event);
+}
+
 static bool echo(struct session_loop *loop, struct session *session) {
     const ssize_t len = recv(session->fd, loop->buffer, sizeof(loop->buffer), MSG_DONTWAIT);
     ssize_t sent;
 
     if (len < 0)
         return fail(session, "read");
-    if (len == 0 && loop->settings->hold) {
-        watch(loop, session, EPOLL_CTL_MOD, 0);
-        return true;
-    }
+    if (len == 0 && loop->settings->hold)
+        return hold(loop, session);
     if (len == 0)
         return end(session, TCP_ENDING_PEER_CLOSE, 0, "read");
     session->record->received += len;

@@ -11,7 +11,7 @@ static const char *const host_names[] = {
     [LAB_CLIENT] = "client", [LAB_SERVER] = "server", [LAB_ROUTER] = "router"};
 
 int64_t judge_promise(enum lab_promise promise, const struct tcp_limits *limits,
-                      const struct tcp_liveness *liveness, int64_t rto_ns) {
+                      const struct tcp_liveness *liveness, int defer_accept_s, int64_t rto_ns) {
     switch (promise) {
     case LAB_AT_ONCE:
         return 0;
@@ -31,6 +31,8 @@ int64_t judge_promise(enum lab_promise promise, const struct tcp_limits *limits,
         return limits->fin_timeout_ns;
     case LAB_TIME_WAIT:
         return TCP_TIMEWAIT_LEN_NS;
+    case LAB_DEFER_ACCEPT:
+        return tcp_timeout_deferring(defer_accept_s);
     case LAB_NEVER:
         break;
     }

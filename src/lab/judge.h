@@ -7,9 +7,9 @@
 
 #include "lab/lab.h"
 
-/* The time that TCP promises, with these settings; -1: never. */
+/* The time that TCP promises, with these settings and the server's TCP_DEFER_ACCEPT; -1: never. */
 int64_t judge_promise(enum lab_promise promise, const struct tcp_limits *limits,
-                      const struct tcp_liveness *liveness, int64_t rto_ns);
+                      const struct tcp_liveness *liveness, int defer_accept_s, int64_t rto_ns);
 
 /* Adds what a transition or an appearance says, to what an end was observed to go through. */
 void judge_add_state(struct lab_result *result, enum lab_host host, enum tcp_state to,

@@ -96,8 +96,8 @@ static void forbid(struct lab *lab, const char *what, int error) {
         return;
     failure->error = error;
     snprintf(failure->what, sizeof(failure->what), "%s", what);
-    if (!private_forbidden_by(error, failure->setting, sizeof(failure->setting)))
-        *failure->setting = '\0';
+    *failure->setting = '\0';
+    private_forbidden_by(error, failure->setting, sizeof(failure->setting), &failure->for_others);
     stop(lab, LAB_FORBIDDEN);
 }
 
@@ -179,8 +179,8 @@ static void on_death(struct lab *lab, struct cell *cell, int status) {
     struct lab_event event = {
         .kind = LAB_EVENT_DONE, .at_ns = clock_now(), .scenario = cell->scenario};
 
-    event.result.took_ns = event.result.predicted_ns = event.result.own_ns = -1;
-    event.result.own_setting = -1;
+    runner_expect((const struct scenario *)cell->scenario, &event.result);
+    event.result.predicted_ns = -1;
     if (WIFSIGNALED(status))
         snprintf(event.result.failure, sizeof(event.result.failure),
                  "its process was ended by signal %d (%s)", WTERMSIG(status),
@@ -218,17 +218,27 @@ static void read_cell(struct lab *lab, struct cell *cell) {
     }
 }
 
-static void wait_for_cells(struct lab *lab, struct pollfd *fds) {
-    for (size_t i = 0; i < lab->count; i++)
-        fds[i] = (struct pollfd){.fd = lab->cells[i].messages, .events = POLLIN};
-    fds[lab->count] = (struct pollfd){.fd = lab->signals, .events = POLLIN};
-    if (poll(fds, lab->count + 1, -1) < 0)
+/* No more are polled than run: a process that may have few descriptors may poll few. */
+static void wait_for_cells(struct lab *lab) {
+    struct pollfd fds[SIDE_BY_SIDE + 1] = {{.fd = lab->signals, .events = POLLIN}};
+    struct cell *cells[SIDE_BY_SIDE + 1];
+    nfds_t count = 1;
+
+    for (size_t i = 0; i < lab->started; i++)
+        if (lab->cells[i].messages >= 0) {
+            cells[count] = &lab->cells[i];
+            fds[count++] = (struct pollfd){.fd = lab->cells[i].messages, .events = POLLIN};
+        }
+    if (poll(fds, count, -1) < 0) {
+        if (errno != EINTR)
+            forbid(lab, "cannot wait for the scenarios", errno);
         return;
-    if (fds[lab->count].revents)
+    }
+    if (fds[0].revents)
         stop(lab, LAB_STOPPED);
-    for (size_t i = 0; i < lab->count && !lab->over; i++)
+    for (nfds_t i = 1; i < count && !lab->over; i++)
         if (fds[i].revents)
-            read_cell(lab, &lab->cells[i]);
+            read_cell(lab, cells[i]);
 }
 
 /* The first process of a pid namespace takes all others in it along. */
@@ -253,13 +263,12 @@ static int open_signals(void) {
     return signalfd(-1, &stops, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-static bool set_up(struct lab *lab, struct pollfd **fds) {
+static bool set_up(struct lab *lab) {
     while (lab->settings->scenarios[lab->count])
         lab->count++;
     lab->signals = open_signals();
     lab->cells = calloc(lab->count + 1, sizeof(*lab->cells));
-    *fds = calloc(lab->count + 1, sizeof(**fds));
-    if (lab->signals < 0 || !lab->cells || !*fds)
+    if (lab->signals < 0 || !lab->cells)
         return false;
     for (size_t i = 0; i < lab->count; i++) {
         lab->cells[i].scenario = lab->settings->scenarios[i];
@@ -272,20 +281,18 @@ static bool set_up(struct lab *lab, struct pollfd **fds) {
 enum lab_outcome lab_run(const struct lab_settings *settings, struct lab_failure *failure) {
     struct lab lab = {
         .settings = settings, .outcome = LAB_PASSED, .signals = -1, .failure = failure};
-    struct pollfd *fds = NULL;
 
-    if (!set_up(&lab, &fds))
+    if (!set_up(&lab))
         forbid(&lab, "cannot begin", errno);
     while (!lab.over && lab.turn < lab.count) {
         while (!lab.over && lab.started < lab.count && lab.running < SIDE_BY_SIDE)
             start_cell(&lab, &lab.cells[lab.started]);
         if (!lab.over)
-            wait_for_cells(&lab, fds);
+            wait_for_cells(&lab);
     }
     end_all(&lab);
     if (lab.signals >= 0)
         close(lab.signals);
     free(lab.cells);
-    free(fds);
     return lab.outcome;
 }

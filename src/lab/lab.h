@@ -38,6 +38,7 @@ enum lab_promise {
     LAB_GIVE_UP_PROBING, /* a closed window */
     LAB_FIN_TIMEOUT,
     LAB_TIME_WAIT,
+    LAB_DEFER_ACCEPT,
     LAB_NEVER,
 };
 
@@ -101,6 +102,9 @@ struct lab_result {
     int64_t predicted_ns;                /* -1: never */
     int64_t own_ns;                      /* predicted for the settings of this host itself; -1 */
     long own_setting;                    /* -1: not known, or none */
+    long lab_setting;                    /* the same setting in the lab; -1 */
+    bool by_timer;                      /* took_ns was not waited for: the kernel's timer says so */
+    bool expected_forgotten, forgotten; /* the server's host knows of no connection in the end */
     int64_t duration_ns;
     bool pass;
     char failure[LAB_TEXT_SIZE]; /* "": none */
@@ -149,8 +153,8 @@ enum lab_outcome {
 struct lab_failure {
     int error; /* errno */
     char what[LAB_TEXT_SIZE];
-    char
-        setting[LAB_TEXT_SIZE]; /* the setting of this host that forbids it; "": none is known to */
+    char setting[LAB_TEXT_SIZE]; /* that forbids it on this host; "": none is known to */
+    bool for_others;             /* it does not forbid it to root */
 };
 
 /* Runs them. Nothing is left behind, whatever ends it. SIGINT and SIGTERM are blocked from then on.

@@ -21,6 +21,8 @@ static void measure_leave(struct run *run, const struct event *event) {
         run->result.took_ns = event->dwell_ns;
     if (run->scenario->shown.promise == LAB_TIME_WAIT && event->from == TCP_STATE_TIME_WAIT)
         run->result.took_ns = event->dwell_ns;
+    if (run->scenario->shown.promise == LAB_DEFER_ACCEPT && event->from == TCP_STATE_SYN_RECV)
+        run->result.took_ns = event->dwell_ns;
 }
 
 static void on_state(struct run *run, enum lab_host host, const struct event *event) {
@@ -37,8 +39,10 @@ static void on_state(struct run *run, enum lab_host host, const struct event *ev
     memcpy(moment.skipped, event->skipped, sizeof(moment.skipped));
     /* Without --real-time the minute is not waited out: the kernel's own timer says how long. */
     if (run->scenario->shown.promise == LAB_TIME_WAIT && event->to == TCP_STATE_TIME_WAIT &&
-        event->socket && host == LAB_CLIENT && !run->settings->real_time)
+        event->socket && host == LAB_CLIENT && !run->settings->real_time) {
         run->result.took_ns = event->socket->timer_ms * NS_PER_MS;
+        run->result.by_timer = true;
+    }
     measure_leave(run, event);
     timeline_add(&run->timeline, &moment);
     if (event->kind == EVENT_APPEARED && !end->connection && !end->over)
@@ -75,7 +79,8 @@ static void measure_told(struct run *run, const struct role_report *report) {
 
     switch (run->scenario->shown.promise) {
     case LAB_AT_ONCE:
-        result->took_ns = report->at_ns - run->mark_ns;
+        /* Of an attempt that failed, what connect() took. */
+        result->took_ns = run->connected ? report->at_ns - run->mark_ns : report->after_ns;
         break;
     case LAB_FIRST_PROBE:
     case LAB_GIVE_UP_SENDING:
@@ -93,6 +98,7 @@ static void measure_told(struct run *run, const struct role_report *report) {
         break;
     case LAB_FIN_TIMEOUT:
     case LAB_TIME_WAIT:
+    case LAB_DEFER_ACCEPT:
     case LAB_NEVER:
         break;
     }

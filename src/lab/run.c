@@ -40,5 +40,5 @@ void run_did(struct run *run, enum lab_host host, const char *format, ...) {
 
 int64_t run_predict(const struct run *run, const struct tcp_limits *limits) {
     return judge_promise(run->scenario->shown.promise, limits, &run->scenario->client.liveness,
-                         run->rto_ns);
+                         run->scenario->server.defer_accept_s, run->rto_ns);
 }

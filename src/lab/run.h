@@ -31,6 +31,7 @@ struct end {
     enum tcp_ending cause; /* that the process was told last */
     bool told, closed;     /* the process was told of the end; is done with the connection */
     bool window_closed;
+    bool crashed;       /* its host went off */
     bool killed;        /* the lab has ended the process, or its connection */
     bool ended;         /* the process has ended */
     pid_t child;        /* the process that serves the connection */

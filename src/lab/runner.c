@@ -65,18 +65,16 @@ static size_t count_states(const struct lab_state *states) {
     return count;
 }
 
-static void expect_all(struct run *run) {
-    const struct scenario *scenario = run->scenario;
-    struct lab_result *result = &run->result;
-
+void runner_expect(const struct scenario *scenario, struct lab_result *result) {
     for (int host = 0; host < RUN_ENDS; host++) {
         memcpy(result->expected[host], scenario->states[host], sizeof(result->expected[host]));
         result->expected_count[host] = count_states(scenario->states[host]);
     }
     result->tells = scenario->tells;
     result->expected_told = scenario->told;
+    result->expected_forgotten = scenario->forgotten;
     result->took_ns = result->own_ns = -1;
-    result->own_setting = -1;
+    result->own_setting = result->lab_setting = -1;
 }
 
 /* The last states of both ends may still have to be seen. */
@@ -111,12 +109,15 @@ static void conclude(struct run *run) {
     if (scenario->shown.setting) {
         result->own_ns = run_predict(run, &run->settings->own->limits);
         result->own_setting = settings_get(run->settings->own, scenario->shown.setting);
+        result->lab_setting = settings_get(&run->in_force, scenario->shown.setting);
     }
     if (scenario->flags &&
         (run->ends[scenario->sender].sent_flags & scenario->flags) != scenario->flags)
         run_fail(run, "the %s did not send the segment that was expected",
                  scenario->sender == LAB_CLIENT ? "client" : "server");
-    if (scenario->forgotten && run->ends[LAB_SERVER].state != TCP_STATE_UNKNOWN)
+    result->forgotten =
+        run->ends[LAB_SERVER].crashed && run->ends[LAB_SERVER].state == TCP_STATE_UNKNOWN;
+    if (scenario->forgotten && !result->forgotten)
         run_fail(run, "the server's host still has the connection");
     if (scenario->closed && !run->ends[LAB_SERVER].window_closed)
         run_fail(run, "the server's window has opened again");
@@ -145,7 +146,7 @@ const char *runner_run(const struct runner_settings *settings) {
     failed = set_up(&run);
     if (failed)
         return failed;
-    expect_all(&run);
+    runner_expect(run.scenario, &run.result);
     run.began_ns = run.mark_ns = clock_now();
     run_emit(&run, &event);
     for (const struct step *step = run.scenario->steps; step->action && !run_has_failed(&run);

@@ -20,4 +20,7 @@ struct runner_settings {
  * done before it began, with errno. */
 const char *runner_run(const struct runner_settings *settings);
 
+/* Fills in what is expected of a scenario; all else is not known yet. */
+void runner_expect(const struct scenario *scenario, struct lab_result *result);
+
 #endif

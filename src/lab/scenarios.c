@@ -58,10 +58,11 @@ static const struct scenario table[] = {
     {
         .shown = {.name = "write-after-fin",
                   .sentence = "the client writes to a server whose process has gone",
-                  .why = "A FIN says that the peer sends nothing more, not that it does not read: "
-                         "TCP lets the client write. Nobody reads there any more, so that the "
-                         "server's kernel answers RST. The client reads before that comes, and "
-                         "gets the end of the stream: \"server terminated prematurely\".",
+                  .why =
+                      "A FIN says that the peer sends nothing more, not that it does not read: TCP "
+                      "lets the client write. Nobody reads there any more, so that the server's "
+                      "kernel answers RST. What read() tells the client is the FIN, which came "
+                      "first, and so the end of the stream: \"server terminated prematurely\".",
                   .advice = "Take read() = 0 as the end, and do not write after it unless the "
                             "protocol has half-closed connections.",
                   .promise = LAB_AT_ONCE},
@@ -116,9 +117,11 @@ static const struct scenario table[] = {
     {
         .shown = {.name = "host-crash",
                   .sentence = "the server's host loses its power, and the client sends",
-                  .why = "Nothing tells the client. Its kernel sends the line again and again, "
-                         "waiting twice as long each time, and gives up once that has taken as "
-                         "long as tcp_retries2 allows: read() fails with ETIMEDOUT.",
+                  .why = "Nothing tells the client; here the router keeps quiet, too. Its kernel "
+                         "sends the line again: first as a probe, soon, in case that only the end "
+                         "was lost; then after one timeout, and from that on waiting twice as long "
+                         "each time. It gives up once the time since then is as long as "
+                         "tcp_retries2 allows: read() fails with ETIMEDOUT.",
                   .advice = "Set TCP_USER_TIMEOUT to what the user can wait for, or a time limit "
                             "of the protocol's own for every answer.",
                   .promise = LAB_GIVE_UP_SENDING,
@@ -137,13 +140,14 @@ static const struct scenario table[] = {
     },
     {
         .shown = {.name = "host-unreachable",
-                  .sentence = "the same, and the last router says so",
+                  .sentence = "the server's host loses its power, and the last router says so",
                   .why = "The router finds nobody at that address and answers with ICMP \"host "
                          "unreachable\". For TCP that is a hint, no verdict, as the way may come "
                          "back: the kernel keeps the error and goes on sending, no longer waiting "
                          "twice as long each time, and tells of it only when it gives up.",
-                  .advice = "Where a router's word is enough, set IP_RECVERR: it then ends the "
-                            "connection at once (`tcpwatch client --icmp-errors`).",
+                  .advice = "Where a router's word is enough, set IP_RECVERR: the process is then "
+                            "told within about one timeout (`tcpwatch client --icmp-errors`, and "
+                            "network-unreachable here).",
                   .promise = LAB_GIVE_UP_UNREACHABLE,
                   .setting = "tcp_retries2"},
         .steps = {{STEP_SERVE},
@@ -162,12 +166,13 @@ static const struct scenario table[] = {
     {
         .shown = {.name = "network-unreachable",
                   .sentence = "a router has lost its route, and the client has set IP_RECVERR",
-                  .why = "The router answers each segment with ICMP \"network unreachable\". With "
-                         "IP_RECVERR the process is told at once; but the answer to what it has "
-                         "just written comes while write() still holds the socket, and then the "
-                         "kernel only notes it, so that the one to the first repetition counts. "
-                         "For the kernel the connection stands: after close() it sends data and "
-                         "FIN for a while, an orphan in FIN_WAIT1.",
+                  .why =
+                      "The router answers what is sent with ICMP \"network unreachable\", though "
+                      "not more than so often. With IP_RECVERR the process is told at once; but "
+                      "the answer to what it has just written comes while write() still holds the "
+                      "socket, and then the kernel only notes it, so that the one to the first "
+                      "repetition counts. For the kernel the connection stands: after close() it "
+                      "sends data and FIN for a while, an orphan in FIN_WAIT1.",
                   .advice = "IP_RECVERR trades patience for speed: a route that is gone for a "
                             "second ends the connection, too.",
                   .promise = LAB_FIRST_PROBE},
@@ -201,15 +206,18 @@ static const struct scenario table[] = {
         .states = {[LAB_CLIENT] = {SEEN(ESTABLISHED)}, [LAB_SERVER] = {SEEN(ESTABLISHED)}},
     },
     {
-        .shown = {.name = "keepalive",
-                  .sentence = "the same, and the client has set SO_KEEPALIVE",
-                  .why = "After TCP_KEEPIDLE the client's kernel asks whether the peer is there: "
-                         "an empty segment with the number before the next one, which has to be "
-                         "answered. After TCP_KEEPCNT of them without an answer, TCP_KEEPINTVL "
-                         "apart, read() fails with ETIMEDOUT.",
-                  .advice = "Set all three options on the socket: the defaults are two hours, 75 s "
-                            "and 9 probes.",
-                  .promise = LAB_GIVE_UP_IDLE},
+        .shown =
+            {.name = "keepalive",
+             .sentence = "the server's host loses its power while nobody sends, and the client has "
+                         "set SO_KEEPALIVE",
+             .why =
+                 "After TCP_KEEPIDLE the client's kernel asks whether the peer is there: an empty "
+                 "segment with the number before the next one, which has to be answered. After "
+                 "TCP_KEEPCNT of them without an answer, TCP_KEEPINTVL apart, read() fails with "
+                 "ETIMEDOUT. The RST that goes out then is for a peer that may be there after all.",
+             .advice = "Set SO_KEEPALIVE and all three times on the socket: the defaults are two "
+                       "hours, 75 s and 9 probes.",
+             .promise = LAB_GIVE_UP_IDLE},
         .client = {.liveness = {.keepalive = true, .idle_s = 1, .interval_s = 1, .count = 2}},
         .steps = {{STEP_SERVE},
                   {STEP_CONNECT},
@@ -297,6 +305,8 @@ static const struct scenario table[] = {
         .states = {[LAB_CLIENT] = {SEEN(ESTABLISHED), PASSED(FIN_WAIT1), SEEN(FIN_WAIT2),
                                    SEEN(CLOSE)},
                    [LAB_SERVER] = {SEEN(ESTABLISHED), SEEN(CLOSE_WAIT)}},
+        TOLD(PEER_CLOSE, 0, "read"),
+        .teller = LAB_SERVER,
     },
     {
         .shown = {.name = "fin-wait2-orphan",
@@ -331,8 +341,10 @@ static const struct scenario table[] = {
                          "a late segment of it is not taken for one of the next, and that the last "
                          "ACK can be sent again. That is no setting of Linux: tcp_fin_timeout does "
                          "not shorten it.",
-                  .advice = "It costs next to nothing. Set SO_REUSEADDR on a server's listening "
-                            "socket, and let clients close first where they can.",
+                  .advice =
+                      "It costs next to nothing on a server; set SO_REUSEADDR on its listening "
+                      "socket. A client that connects very often to one place may run out of "
+                      "ports: then keep connections, or let the server close first.",
                   .promise = LAB_TIME_WAIT},
         .steps = {{STEP_SERVE},
                   {STEP_CONNECT},
@@ -404,8 +416,9 @@ static const struct scenario table[] = {
         .shown = {.name = "syn-ack-dropped",
                   .sentence = "the SYN arrives, and the answer to it is lost",
                   .why = "The server's kernel has a request in SYN_RECV, which no process sees "
-                         "before the handshake is over, and sends its SYN-ACK again, "
-                         "tcp_synack_retries times. For the client it is as if the SYN were lost.",
+                         "before the handshake is over. It sends its SYN-ACK again, "
+                         "tcp_synack_retries times, and once more for each SYN that comes again. "
+                         "For the client it is as if the SYN were lost.",
                   .advice = "Many SYN_RECV are a flood of SYNs, or a way back that is broken: look "
                             "at the routes and the firewall of the server's side.",
                   .promise = LAB_GIVE_UP_CONNECTING,
@@ -428,8 +441,8 @@ static const struct scenario table[] = {
                   .sentence = "nothing listens on the port",
                   .why = "The server's host is there and answers the SYN with RST: connect() fails "
                          "with ECONNREFUSED at once.",
-                  .advice = "It is the host that answers: look for the process, its port and the "
-                            "address that it is bound to.",
+                  .advice = "It is the host that answers, or a firewall in its name: look for the "
+                            "process, its port and the address that it is bound to.",
                   .promise = LAB_AT_ONCE},
         .steps = {{STEP_TRY}, {STEP_AWAIT_CLOSED, LAB_CLIENT}},
         .states = {[LAB_CLIENT] = {PASSED(SYN_SENT), PASSED(CLOSE)}},
@@ -440,9 +453,10 @@ static const struct scenario table[] = {
     {
         .shown = {.name = "zero-window",
                   .sentence = "the server's process does not read, and its host is well",
-                  .why = "The receive buffer fills, and the server's kernel says so: window 0. The "
-                         "client's kernel asks from time to time whether there is room again. "
-                         "Every probe is answered, so that no timeout ever ends it.",
+                  .why =
+                      "The receive buffer fills, and the server's kernel says so: window 0. The "
+                      "client's kernel asks from time to time whether there is room again. The "
+                      "probes are answered, if not each of them, so that no timeout ever ends it.",
                   .advice = "Only a time limit of the application's own, or TCP_USER_TIMEOUT, ends "
                             "the wait for a process that hangs.",
                   .promise = LAB_NEVER},
@@ -485,14 +499,16 @@ static const struct scenario table[] = {
         TOLD(TIMED_OUT, ETIMEDOUT, "read"),
     },
     {
-        .shown = {.name = "user-timeout",
-                  .sentence = "host-crash, and the client has set TCP_USER_TIMEOUT to one second",
-                  .why = "The user timeout takes the place of tcp_retries2: from the first "
-                         "repetition on, data may be without an acknowledgment so long and no "
-                         "longer.",
-                  .advice = "It is the one option that says in milliseconds how long a dead peer "
-                            "may go unnoticed while sending. It does nothing for an idle one.",
-                  .promise = LAB_GIVE_UP_SENDING},
+        .shown =
+            {.name = "user-timeout",
+             .sentence = "the server's host loses its power, and the client has set "
+                         "TCP_USER_TIMEOUT to one second",
+             .why = "The user timeout takes the place of tcp_retries2. It does not count from the "
+                    "write(): first comes the probe, after some 200 ms, then one timeout, and from "
+                    "that on data may be without an acknowledgment so long and no longer.",
+             .advice = "It is the one option that says in milliseconds how long a dead peer "
+                       "may go unnoticed while sending. It does nothing for an idle one.",
+             .promise = LAB_GIVE_UP_SENDING},
         .client = {.liveness = {.user_timeout_ms = 1000}},
         .steps = {{STEP_SERVE},
                   {STEP_CONNECT},
@@ -508,11 +524,12 @@ static const struct scenario table[] = {
     },
     {
         .shown = {.name = "keepalive-with-user-timeout",
-                  .sentence = "idle-crash with keepalive for 6 s and TCP_USER_TIMEOUT of 2.5 s",
+                  .sentence = "the server's host loses its power while nobody sends; keepalive "
+                              "would take 6 s, TCP_USER_TIMEOUT is 2.5 s",
                   .why = "The user timeout wins over TCP_KEEPCNT: once a probe has gone out, the "
-                         "kernel asks at each further one only whether the connection has been "
-                         "silent for longer than the user timeout. So it ends with the first "
-                         "probe that is due after that, not with the fifth.",
+                         "kernel asks each time that a further one is due only whether the "
+                         "connection has been silent for longer than the user timeout. So it ends "
+                         "when that has passed, and not an interval after the fifth probe.",
                   .advice = "Set TCP_USER_TIMEOUT to TCP_KEEPIDLE + TCP_KEEPINTVL * TCP_KEEPCNT "
                             "where both are wanted; a smaller one cuts the probes short.",
                   .promise = LAB_GIVE_UP_IDLE},
@@ -584,19 +601,19 @@ static const struct scenario table[] = {
         .shown = {.name = "defer-accept-stuck",
                   .sentence = "the server has set TCP_DEFER_ACCEPT, and the client does not send",
                   .why = "The client is connected: it has the SYN-ACK. The server's kernel drops "
-                         "its ACK and waits for data before it makes a socket, in SYN_RECV, so "
-                         "that accept() does not return. In a protocol where the server speaks "
-                         "first both wait for each other.",
-                  .advice = "Set it only where the client speaks first, as in HTTP.",
-                  .promise = LAB_NEVER},
-        .server = {.defer_accept_s = 30},
+                         "its ACK and waits in SYN_RECV for data before it makes a socket, so that "
+                         "accept() does not return. After about the time of the option it sends "
+                         "the SYN-ACK again, and takes the connection with the answer to that.",
+                  .advice = "Set it only where the client speaks first, as in HTTP: where the "
+                            "server does, every connection begins with that wait.",
+                  .promise = LAB_DEFER_ACCEPT},
+        .server = {.defer_accept_s = 2},
         .steps = {{STEP_SERVE},
                   {STEP_TRY},
                   {STEP_AWAIT_STATE, LAB_CLIENT, TCP_STATE_ESTABLISHED},
                   {STEP_AWAIT_STATE, LAB_SERVER, TCP_STATE_SYN_RECV},
-                  {STEP_WATCH, LAB_SERVER, QUIET_MS},
-                  {STEP_ECHO},
-                  {STEP_AWAIT_STATE, LAB_SERVER, TCP_STATE_ESTABLISHED}},
+                  {STEP_AWAIT_LEAVE, LAB_SERVER, TCP_STATE_SYN_RECV},
+                  {STEP_ECHO}},
         .states = {[LAB_CLIENT] = {SEEN(ESTABLISHED)},
                    [LAB_SERVER] = {SEEN(SYN_RECV), SEEN(ESTABLISHED)}},
     },
@@ -606,7 +623,7 @@ static const struct scenario table[] = {
                   .why = "The client's end is ESTABLISHED, and there is no other: the host that "
                          "had it has forgotten it. Nothing goes wrong before somebody sends, and "
                          "a client that only listens never does.",
-                  .advice = "Set SO_KEEPALIVE on the side that listens: the first probe is "
+                  .advice = "Set SO_KEEPALIVE on a side that only receives: the first probe is "
                             "answered with RST.",
                   .promise = LAB_NEVER},
         .steps = {{STEP_SERVE},

@@ -27,7 +27,8 @@
 
 /* The process has been told, and the watch has met both ends. */
 static bool is_connected(const struct run *run) {
-    return run->connected && judge_has_state(&run->result, LAB_CLIENT, TCP_STATE_ESTABLISHED) &&
+    return run->connected && run->ends[LAB_SERVER].child > 0 &&
+           judge_has_state(&run->result, LAB_CLIENT, TCP_STATE_ESTABLISHED) &&
            judge_has_state(&run->result, LAB_SERVER, TCP_STATE_ESTABLISHED);
 }
 
@@ -79,7 +80,7 @@ static void describe(const struct step *step, char text[LAB_TEXT_SIZE]) {
         snprintf(text, LAB_TEXT_SIZE, "the %s's window to be closed", host);
         break;
     case STEP_WATCH:
-        snprintf(text, LAB_TEXT_SIZE, "nothing to happen at the %s", host);
+        snprintf(text, LAB_TEXT_SIZE, "anything at the %s, where nothing is to happen", host);
         break;
     case STEP_SERVE:
         snprintf(text, LAB_TEXT_SIZE, "the server to start");
@@ -169,6 +170,7 @@ static void pause_for(struct run *run, int64_t ns) {
 static void watch(struct run *run, const struct step *step) {
     const struct end *end = &run->ends[step->host];
     const enum tcp_state state = end->state;
+    const bool told = end->told;
     const int64_t from_ns = clock_now(), until_ns = from_ns + step->value * NS_PER_MS;
 
     while (clock_now() < until_ns && !run_has_failed(run)) {
@@ -177,11 +179,15 @@ static void watch(struct run *run, const struct step *step) {
             run_fail(run, "nothing was expected, and %s went to %s",
                      step->host == LAB_CLIENT ? "the client" : "the server",
                      tcp_state_name(end->state));
-        else if (end->told)
+        else if (end->told != told)
             run_fail(run, "nothing was expected, and the process was told of an end");
     }
+    if (run_has_failed(run))
+        return;
     if (run->scenario->shown.promise == LAB_NEVER)
         run->result.took_ns = clock_now() - from_ns;
+    run_did(run, step->host, "nothing has happened for %d.%d s", step->value / 1000,
+            step->value % 1000 / 100);
 }
 
 /* Steps that do something. */
@@ -219,7 +225,7 @@ static void connect_client(struct run *run) {
 static void say(struct run *run) {
     const int input = run->ends[LAB_CLIENT].role.input;
 
-    run_did(run, LAB_CLIENT, "a line is typed");
+    run_did(run, LAB_CLIENT, "a line is typed, write()");
     run->lines += (int64_t)strlen(LINE);
     if (input < 0 || write(input, LINE, strlen(LINE)) < 0)
         run_fail(run, "the client takes no line: %s", strerror(errno));
@@ -231,7 +237,8 @@ static const char *signal_name(int number) {
 
 static void send_signal(struct run *run, enum lab_host host, pid_t pid, int number,
                         const char *whom) {
-    run_did(run, host, "%s to %s", signal_name(number), whom);
+    run_did(run, host, "%s to %s%s", signal_name(number), whom,
+            number == SIGSTOP ? ": it hangs" : "");
     if (pid <= 0 || kill(pid, number) < 0)
         run_fail(run, "there is no process to send %s to", signal_name(number));
     if (number == SIGKILL)
@@ -261,6 +268,7 @@ static void crash(struct run *run, enum lab_host host) {
         return;
     }
     end->killed = true;
+    end->crashed = true;
     end->state = TCP_STATE_UNKNOWN;
     end->connection = NULL;
     if (end->child > 0)
@@ -303,7 +311,7 @@ static void route(struct run *run, const struct step *step) {
         result = network_hold(network, step->host, false);
         break;
     case STEP_FORGET:
-        run_did(run, LAB_ROUTER, "has to ask for the %s", host);
+        run_did(run, LAB_ROUTER, "asks who has the %s's address", host);
         result = network_forget(network, step->host);
         break;
     case STEP_UNROUTE:
@@ -340,7 +348,7 @@ void steps_make(struct run *run, const struct step *step) {
         await(run, step);
         break;
     case STEP_END_INPUT:
-        run_did(run, LAB_CLIENT, "the end of the input");
+        run_did(run, LAB_CLIENT, "end of input, shutdown()");
         role_end_input(&client->role);
         break;
     case STEP_SIGNAL:

@@ -93,22 +93,23 @@ static bool read_number(const char *path, long *number) {
     return found;
 }
 
-bool private_forbidden_by(int error, char *text, size_t size) {
+bool private_forbidden_by(int error, char *text, size_t size, bool *for_others) {
     static const struct {
         const char *name, *path;
         long forbids; /* the value that does */
         int error;
+        bool for_others; /* root needs no such namespace */
     } settings[] = {
         /* Debian's own, and Ubuntu's; the others are man 7 namespaces. */
-        {"kernel.unprivileged_userns_clone", "/proc/sys/kernel/unprivileged_userns_clone", 0,
-         EPERM},
+        {"kernel.unprivileged_userns_clone", "/proc/sys/kernel/unprivileged_userns_clone", 0, EPERM,
+         true},
         {"kernel.apparmor_restrict_unprivileged_userns",
-         "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1, EPERM},
+         "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1, EPERM, true},
         {"kernel.apparmor_restrict_unprivileged_userns",
-         "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1, EACCES},
-        {"user.max_user_namespaces", "/proc/sys/user/max_user_namespaces", 0, ENOSPC},
-        {"user.max_pid_namespaces", "/proc/sys/user/max_pid_namespaces", 0, ENOSPC},
-        {"user.max_net_namespaces", "/proc/sys/user/max_net_namespaces", 0, ENOSPC},
+         "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1, EACCES, true},
+        {"user.max_user_namespaces", "/proc/sys/user/max_user_namespaces", 0, ENOSPC, true},
+        {"user.max_pid_namespaces", "/proc/sys/user/max_pid_namespaces", 0, ENOSPC, false},
+        {"user.max_net_namespaces", "/proc/sys/user/max_net_namespaces", 0, ENOSPC, false},
     };
     long value;
 
@@ -116,6 +117,7 @@ bool private_forbidden_by(int error, char *text, size_t size) {
         if (settings[i].error == error && read_number(settings[i].path, &value) &&
             value == settings[i].forbids) {
             snprintf(text, size, "%s = %ld", settings[i].name, value);
+            *for_others = settings[i].for_others;
             return true;
         }
     return false;

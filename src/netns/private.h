@@ -20,8 +20,9 @@ pid_t private_fork(void);
 int private_finish(void);
 
 /* Why private_fork() or what follows from it failed with `error`, where a setting of this host
- * forbids it: writes the setting and what it is. Returns false where none is known to. */
-bool private_forbidden_by(int error, char *text, size_t size);
+ * forbids it: writes the setting and what it is, and whether that is not so for root. Returns false
+ * where none is known to. */
+bool private_forbidden_by(int error, char *text, size_t size, bool *for_others);
 
 /* Makes a network namespace in which everything is down. Returns a descriptor of it, or -1 with
  * errno; the calling thread stays where it is. */

@@ -37,6 +37,19 @@ static void set_told(json_t *object, const struct lab_told *told) {
         object_set_text(object, "error", error);
     if (*told->syscall)
         object_set_text(object, "syscall", told->syscall);
+    if (*told->detail)
+        object_set_text(object, "detail", told->detail);
+}
+
+/* Those that are in passing, where there are any. */
+static void set_in_passing(json_t *object, const char *key, const struct lab_state *states,
+                           size_t count) {
+    json_t *passing = states_of(states, count, true);
+
+    if (json_array_size(passing))
+        object_set(object, key, passing);
+    else
+        json_decref(passing);
 }
 
 static json_t *expected_of(const struct lab_result *result) {
@@ -45,21 +58,16 @@ static json_t *expected_of(const struct lab_result *result) {
     for (int host = LAB_CLIENT; host <= LAB_SERVER; host++)
         object_set(object, hosts[host],
                    states_of(result->expected[host], result->expected_count[host], false));
+    set_in_passing(object, "client_brief", result->expected[LAB_CLIENT],
+                   result->expected_count[LAB_CLIENT]);
+    set_in_passing(object, "server_brief", result->expected[LAB_SERVER],
+                   result->expected_count[LAB_SERVER]);
+    if (result->expected_forgotten)
+        object_set(object, "server_forgot", json_true());
     if (result->tells)
         set_told(object, &result->expected_told);
     object_set(object, "takes_ms", takes(result->predicted_ns));
     return object;
-}
-
-/* Those that follow from the others, where there are any. */
-static void set_unseen(json_t *object, const char *key, const struct lab_result *result,
-                       enum lab_host host) {
-    json_t *unseen = states_of(result->observed[host], result->observed_count[host], true);
-
-    if (json_array_size(unseen))
-        object_set(object, key, unseen);
-    else
-        json_decref(unseen);
 }
 
 static json_t *observed_of(const struct lab_result *result) {
@@ -68,11 +76,17 @@ static json_t *observed_of(const struct lab_result *result) {
     for (int host = LAB_CLIENT; host <= LAB_SERVER; host++)
         object_set(object, hosts[host],
                    states_of(result->observed[host], result->observed_count[host], false));
-    set_unseen(object, "client_unseen", result, LAB_CLIENT);
-    set_unseen(object, "server_unseen", result, LAB_SERVER);
+    set_in_passing(object, "client_unseen", result->observed[LAB_CLIENT],
+                   result->observed_count[LAB_CLIENT]);
+    set_in_passing(object, "server_unseen", result->observed[LAB_SERVER],
+                   result->observed_count[LAB_SERVER]);
+    if (result->forgotten)
+        object_set(object, "server_forgot", json_true());
     if (result->was_told)
         set_told(object, &result->told);
-    if (result->took_ns >= 0)
+    if (result->by_timer)
+        object_set(object, "timer_ms", milliseconds(result->took_ns));
+    else if (result->took_ns >= 0)
         object_set(object, "took_ms", milliseconds(result->took_ns));
     return object;
 }
@@ -89,9 +103,12 @@ static void put_result(struct output *output, const struct lab_event *event) {
         object_set_text(object, "failure", result->failure);
     if (event->scenario->setting) {
         object_set_text(object, "setting", event->scenario->setting);
+        object_set_known(object, "lab_setting", result->lab_setting);
         object_set_known(object, "own_setting", result->own_setting);
         object_set(object, "own_takes_ms", takes(result->own_ns));
     }
+    object_set_text(object, "why", event->scenario->why);
+    object_set_text(object, "advice", event->scenario->advice);
     object_set_number(object, "duration_ms", result->duration_ns / NS_PER_MS);
     object_end(output, object);
 }

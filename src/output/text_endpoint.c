@@ -173,12 +173,17 @@ static void put_ending(struct output *output, const struct endpoint_event *event
 }
 
 static void put_staying(struct output *output, const struct endpoint_event *event) {
-    begin_line(output, event, "");
+    if (event->pid)
+        begin_peer_line(output, event, "");
+    else
+        begin_line(output, event, "");
     put_ending(output, event);
     text_begin_words(output);
-    writer_text(&output->writer, event->cause == TCP_ENDING_RESET
+    writer_text(&output->writer, event->pid ? "not closing all the same (--hold)"
+                                 : event->cause == TCP_ENDING_RESET
                                      ? "going on all the same: the next write() fails"
-                                     : "going on all the same: this side may still send");
+                                     : "going on all the same: this side may still "
+                                       "send");
     text_end_words(output);
 }
 

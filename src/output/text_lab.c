@@ -136,14 +136,16 @@ static struct writer *words_of(struct row *row, enum lab_host host) {
     return host == LAB_CLIENT ? &row->client : host == LAB_SERVER ? &row->server : &row->label;
 }
 
-static void put_call(struct writer *words, const struct lab_told *told) {
+static void put_call(struct writer *words, enum lab_host host, const struct lab_told *told) {
     const char *error = tcp_errno_name(told->error);
 
     if (told->error)
         writer_format(words, "%s(): %s", told->syscall, error ? error : "an error");
     else if (!told->again && *told->syscall)
         writer_format(words, "%s() = 0%s", told->syscall,
-                      told->kind == ENDPOINT_CLOSED ? ", close()" : ", goes on");
+                      told->kind == ENDPOINT_CLOSED ? ", close()"
+                      : host == LAB_SERVER          ? ", and no close()"
+                                                    : ", goes on");
     else if (*told->detail)
         writer_text(words, told->detail);
     else
@@ -164,7 +166,7 @@ static void draw_told(struct row *row, const struct lab_moment *moment) {
         writer_text(words, "accept()");
         break;
     default:
-        put_call(words, &moment->told);
+        put_call(words, moment->host, &moment->told);
         break;
     }
 }
@@ -335,7 +337,7 @@ static void put_words(struct output *output, const char *label, const char *word
 }
 
 static void put_states(struct output *output, const char *label, const char *host,
-                       const struct lab_state *states, size_t count) {
+                       const struct lab_state *states, size_t count, bool forgotten) {
     struct writer *writer = &output->writer;
     const size_t from = writer->len;
 
@@ -348,7 +350,9 @@ static void put_states(struct output *output, const char *label, const char *hos
         if (states[i].in_passing)
             writer_text(writer, ")");
     }
-    writer_text(writer, count ? "\n" : "  nothing\n");
+    if (count == 0)
+        writer_text(writer, "  nothing");
+    writer_text(writer, forgotten ? "  then forgotten\n" : "\n");
 }
 
 static void describe_told(struct writer *words, const struct lab_told *told) {
@@ -357,6 +361,8 @@ static void describe_told(struct writer *words, const struct lab_told *told) {
     if (told->error)
         writer_format(words, "%s() fails with %s: %s", told->syscall, error ? error : "an error",
                       tcp_ending_words(told->cause));
+    else if (told->cause == TCP_ENDING_LOCAL_CLOSE && *told->syscall)
+        writer_format(words, "%s() returns 0: the peer has closed, too", told->syscall);
     else if (*told->syscall)
         writer_format(words, "%s() returns 0: %s", told->syscall, tcp_ending_words(told->cause));
     else
@@ -369,7 +375,7 @@ static void put_told(struct output *output, const struct lab_result *result) {
     if (result->was_told)
         describe_told(&words, &result->told);
     else
-        writer_text(&words, "no process, of anything");
+        writer_text(&words, "no process is told of an end");
     writer_put(&words, "", 1);
     if (!words.error)
         put_words(output, "told", words.data);
@@ -383,11 +389,19 @@ static void put_seconds(struct writer *words, int64_t ns) {
         writer_format(words, ns < 100 * NS_PER_S ? "%.2f s" : "%.0f s", (double)ns / NS_PER_S);
 }
 
+/* " with tcp_retries2 = 2", where a setting decides. */
+static void put_setting(struct writer *words, const char *whose, const char *setting, long value) {
+    if (setting && value >= 0)
+        writer_format(words, "%s %s = %ld: ", whose, setting, value);
+}
+
 static void put_times(struct output *output, const struct lab_event *event) {
+    const struct lab_scenario *scenario = event->scenario;
     const struct lab_result *result = &event->result;
     struct writer words = {0};
 
-    switch (event->scenario->promise) {
+    put_setting(&words, "with", scenario->setting, result->lab_setting);
+    switch (scenario->promise) {
     case LAB_NEVER:
         writer_text(&words, "never: nothing had happened after ");
         break;
@@ -397,6 +411,8 @@ static void put_times(struct output *output, const struct lab_event *event) {
     default:
         break;
     }
+    if (result->by_timer)
+        writer_text(&words, "not waited for, the kernel's timer says ");
     if (result->took_ns >= 0)
         put_seconds(&words, result->took_ns);
     else
@@ -406,8 +422,7 @@ static void put_times(struct output *output, const struct lab_event *event) {
         put_seconds(&words, result->predicted_ns);
     }
     if (result->own_setting >= 0 && result->own_ns >= 0 && result->own_ns != result->predicted_ns) {
-        writer_format(&words, "; with this host's %s = %ld: ", event->scenario->setting,
-                      result->own_setting);
+        put_setting(&words, "; with this host's", scenario->setting, result->own_setting);
         put_seconds(&words, result->own_ns);
     }
     writer_put(&words, "", 1);
@@ -436,13 +451,13 @@ static void end(struct output *output, const struct lab_event *event) {
     end_plain(output);
     writer_text(&output->writer, "\n");
     put_states(output, "expected", "client", result->expected[LAB_CLIENT],
-               result->expected_count[LAB_CLIENT]);
+               result->expected_count[LAB_CLIENT], false);
     put_states(output, "observed", "client", result->observed[LAB_CLIENT],
-               result->observed_count[LAB_CLIENT]);
+               result->observed_count[LAB_CLIENT], false);
     put_states(output, "expected", "server", result->expected[LAB_SERVER],
-               result->expected_count[LAB_SERVER]);
+               result->expected_count[LAB_SERVER], result->expected_forgotten);
     put_states(output, "observed", "server", result->observed[LAB_SERVER],
-               result->observed_count[LAB_SERVER]);
+               result->observed_count[LAB_SERVER], result->forgotten);
     put_told(output, result);
     put_times(output, event);
     put_words(output, "why", event->scenario->why);

@@ -8,6 +8,9 @@
 #define RTO_BASE_NS (200 * NS_PER_MS)
 #define SYN_RTO_NS  NS_PER_S
 
+/* TCP_RTO_MAX, the same. */
+#define TCP_RTO_MAX_NS (120 * NS_PER_S)
+
 const struct tcp_limits tcp_limits_default = {
     .retries2 = 15,
     .syn_retries = 6,
@@ -100,6 +103,19 @@ int64_t tcp_timeout_probing_after(const struct tcp_limits *limits, int64_t rto_n
             wait_ns = least(wait_ns * 2, limits->rto_max_ns);
     }
     return at_ns + wait_ns;
+}
+
+int64_t tcp_timeout_deferring(int seconds) {
+    int64_t wait_ns = SYN_RTO_NS, at_ns = 0;
+
+    /* The option counts in timeouts of the SYN-ACK (secs_to_retrans(), net/ipv4/tcp.c): when so
+     * many have passed it is sent again, and the answer to that is taken (reqsk_timer_handler(),
+     * net/ipv4/inet_connection_sock.c). tcp_rto_max_ms has no part in it. */
+    while (at_ns < seconds * NS_PER_S) {
+        at_ns += wait_ns;
+        wait_ns = least(wait_ns * 2, TCP_RTO_MAX_NS);
+    }
+    return at_ns;
 }
 
 int64_t tcp_timeout_connecting(const struct tcp_limits *limits,

@@ -64,6 +64,10 @@ int64_t tcp_timeout_probing(const struct tcp_limits *limits, int64_t rto_ns);
  * grow with each, answered or not. */
 int64_t tcp_timeout_probing_after(const struct tcp_limits *limits, int64_t rto_ns, int sent_before);
 
+/* Nanoseconds that a listener with TCP_DEFER_ACCEPT of so many seconds waits for data, before it
+ * takes the connection without. */
+int64_t tcp_timeout_deferring(int seconds);
+
 /* Nanoseconds from the first SYN until connect() gives up. */
 int64_t tcp_timeout_connecting(const struct tcp_limits *limits,
                                const struct tcp_liveness *liveness);

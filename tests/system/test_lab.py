@@ -273,7 +273,7 @@ class Unbroken(NetworkTest):
         ("half-open", "steps"): "the server's host still has the connection",
         # On a busy machine a server that does read lets its window be closed for a moment.
         ("zero-window", "server options"): "waited in vain for|window has opened again",
-        ("close-wait-leak", "server options"): "nothing was expected, and the ",
+        ("close-wait-leak", "server options"): "waited in vain for CLOSE at the client",
     }
 
     def test_every_scenario_can_fail(self):
@@ -315,9 +315,9 @@ class Picture(NetworkTest):
             ("FIN", "<"), ("FIN", ">")], [self.arrow(row[3]) for row in rows])
         self.assertNotIn("FIN", [self.arrow(row[3])[0] for row in rows[:10]])
         client = [row[2].strip() for row in rows]
-        self.assert_in_order(["connect() = 0", "* a line is typed", "read() = 0, goes on",
-                              "* the end of the input", "close()"], client)
-        self.assert_in_order(["ESTABLISHED", "CLOSE_WAIT", "* the end of the input", "CLOSE"],
+        self.assert_in_order(["connect() = 0", "* a line is typed, write()", "read() = 0, goes on",
+                              "* end of input, shutdown()", "close()"], client)
+        self.assert_in_order(["ESTABLISHED", "CLOSE_WAIT", "* end of input, shutdown()", "CLOSE"],
                              client)
         self.assert_in_order(
             [" listen()", " accept()", " * SIGKILL to the process that serves it"],
@@ -370,13 +370,14 @@ class Picture(NetworkTest):
         told = results(done.stdout.decode())
         self.assertEqual(list(told), ["reset-on-close", "user-timeout"])
         self.assertLess(told["user-timeout"]["observed"]["took_ms"], 2000)
-        write("/proc/sys/net/ipv4/tcp_fin_timeout", "3")
-        for option, takes_ms in ("--real-time", 3000), ("--color=never", 2000):
+        # The kernel's timers between two and four seconds may be a tenth of that late.
+        write("/proc/sys/net/ipv4/tcp_fin_timeout", "1")
+        for option, takes_ms in ("--real-time", 1000), ("--color=never", 2000):
             told = results(self.lab(option, "--json", "fin-wait2-orphan").stdout.decode())
             orphan = told["fin-wait2-orphan"]
             self.assertEqual(
                 (orphan["pass"], orphan["expected"]["takes_ms"], orphan["own_setting"],
-                 orphan["own_takes_ms"]), (True, takes_ms, 3, 3000), orphan)
+                 orphan["own_takes_ms"]), (True, takes_ms, 1, 1000), orphan)
 
 
 class BadInput(NetworkTest):
@@ -417,20 +418,20 @@ class Progress(NetworkTest):
         self.addCleanup(os.close, master)
         process = subprocess.Popen([TCPWATCH, "lab", "keepalive", "--color=never"],
                                    stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
-                                   preexec_fn=die_with_parent, env={**os.environ, "LC_ALL": "C"})
+                                   preexec_fn=die_with_parent, env={**os.environ, "LC_ALL": "C", "TERM": "vt100"})
         os.close(slave)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         text = self.read_all(master)
-        waits = re.findall(r"keepalive: waiting for the client to be told of the end, about "
-                           r"(\d+\.\d) s still(\r\x1b\[K)?", text)
+        waits = re.findall(r"about (\d+\.\d) s still: waiting for the client to be told of the end"
+                           r"(\r\x1b\[K)?", text)
         left = [float(seconds) for seconds, _ in waits]
         self.assertGreater(len(left), 1, text)
         self.assertEqual(left, sorted(set(left), reverse=True))
         self.assertLess(left[0], 3.1)
         # Each line is cleared: for the next one, or before the picture goes on.
         self.assertEqual([cleared for _, cleared in waits], ["\r\x1b[K"] * len(waits))
-        self.assertRegex(text, r"still\r\x1b\[K +\d\.\d{3} .{31}\|")
+        self.assertRegex(text, r"of the end\r\x1b\[K +\d\.\d{3} .{31}\|")
         self.assertTrue(text.endswith("1 passed, 0 failed\r\n"), text)
 
     def test_nothing_of_it_elsewhere(self):

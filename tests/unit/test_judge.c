@@ -45,8 +45,8 @@ static struct lab_result as_expected(const struct scenario *scenario) {
         .was_told = scenario->tells,
         .expected_told = scenario->told,
         .told = scenario->told,
-        .predicted_ns =
-            judge_promise(scenario->shown.promise, &limits, &scenario->client.liveness, RTO_NS),
+        .predicted_ns = judge_promise(scenario->shown.promise, &limits, &scenario->client.liveness,
+                                      scenario->server.defer_accept_s, RTO_NS),
     };
 
     for (int host = LAB_CLIENT; host <= LAB_SERVER; host++) {
@@ -399,24 +399,26 @@ static void a_promise_is_the_arithmetic_of_tcp(void **state) {
         .keepalive = true, .idle_s = 1, .interval_s = 1, .count = 5, .user_timeout_ms = 2500};
 
     (void)state;
-    assert_int_equal(judge_promise(LAB_AT_ONCE, &limits, &none, RTO_NS), 0);
-    assert_int_equal(judge_promise(LAB_NEVER, &limits, &none, RTO_NS), -1);
-    assert_int_equal(judge_promise(LAB_FIRST_PROBE, &limits, &none, RTO_NS), 204 * NS_PER_MS);
-    assert_int_equal(judge_promise(LAB_FIN_TIMEOUT, &limits, &none, RTO_NS), 2 * NS_PER_S);
-    assert_int_equal(judge_promise(LAB_FIN_TIMEOUT, &tcp_limits_default, &none, RTO_NS),
+    assert_int_equal(judge_promise(LAB_AT_ONCE, &limits, &none, 0, RTO_NS), 0);
+    assert_int_equal(judge_promise(LAB_NEVER, &limits, &none, 0, RTO_NS), -1);
+    assert_int_equal(judge_promise(LAB_FIRST_PROBE, &limits, &none, 0, RTO_NS), 204 * NS_PER_MS);
+    assert_int_equal(judge_promise(LAB_FIN_TIMEOUT, &limits, &none, 0, RTO_NS), 2 * NS_PER_S);
+    assert_int_equal(judge_promise(LAB_FIN_TIMEOUT, &tcp_limits_default, &none, 0, RTO_NS),
                      60 * NS_PER_S);
-    assert_int_equal(judge_promise(LAB_TIME_WAIT, &limits, &none, RTO_NS), 60 * NS_PER_S);
-    assert_int_equal(judge_promise(LAB_GIVE_UP_IDLE, &limits, &none, RTO_NS), -1);
-    assert_int_equal(judge_promise(LAB_GIVE_UP_IDLE, &limits, &keepalive, RTO_NS), 3 * NS_PER_S);
-    assert_int_equal(judge_promise(LAB_GIVE_UP_CONNECTING, &limits, &none, RTO_NS), 2 * NS_PER_S);
+    assert_int_equal(judge_promise(LAB_DEFER_ACCEPT, &limits, &none, 2, RTO_NS), 3 * NS_PER_S);
+    assert_int_equal(judge_promise(LAB_TIME_WAIT, &limits, &none, 0, RTO_NS), 60 * NS_PER_S);
+    assert_int_equal(judge_promise(LAB_GIVE_UP_IDLE, &limits, &none, 0, RTO_NS), -1);
+    assert_int_equal(judge_promise(LAB_GIVE_UP_IDLE, &limits, &keepalive, 0, RTO_NS), 3 * NS_PER_S);
+    assert_int_equal(judge_promise(LAB_GIVE_UP_CONNECTING, &limits, &none, 0, RTO_NS),
+                     2 * NS_PER_S);
     /* Its own rules: tests of tcp/timeout.h. */
-    assert_int_equal(judge_promise(LAB_GIVE_UP_SENDING, &limits, &none, RTO_NS),
+    assert_int_equal(judge_promise(LAB_GIVE_UP_SENDING, &limits, &none, 0, RTO_NS),
                      tcp_timeout_sending(&limits, &none, RTO_NS));
-    assert_int_equal(judge_promise(LAB_GIVE_UP_SENDING, &limits, &keepalive, RTO_NS),
+    assert_int_equal(judge_promise(LAB_GIVE_UP_SENDING, &limits, &keepalive, 0, RTO_NS),
                      tcp_timeout_sending(&limits, &keepalive, RTO_NS));
-    assert_int_equal(judge_promise(LAB_GIVE_UP_UNREACHABLE, &limits, &none, RTO_NS),
+    assert_int_equal(judge_promise(LAB_GIVE_UP_UNREACHABLE, &limits, &none, 0, RTO_NS),
                      tcp_timeout_unreachable(&limits, RTO_NS));
-    assert_int_equal(judge_promise(LAB_GIVE_UP_PROBING, &limits, &none, RTO_NS),
+    assert_int_equal(judge_promise(LAB_GIVE_UP_PROBING, &limits, &none, 0, RTO_NS),
                      tcp_timeout_probing(&limits, RTO_NS));
     /* They are not the same. */
     assert_true(tcp_timeout_sending(&limits, &none, RTO_NS) !=

@@ -234,7 +234,8 @@ static void the_words_of_a_process(void **state) {
                 snprintf(expected, sizeof(expected), "   0.001 %-31s|%32s|\n", rows[i].words, "");
             else
                 snprintf(expected, sizeof(expected), "   0.001 %31s|%32s| %s\n", "", "",
-                         rows[i].words);
+                         rows[i].kind == ENDPOINT_STAYING ? "read() = 0, and no close()"
+                                                          : rows[i].words);
             text = draw(&moment);
             assert_string_equal(text, expected);
             free(text);
@@ -413,6 +414,7 @@ static struct lab_event result_of(bool pass) {
                    .predicted_ns = MS(1428),
                    .own_ns = 925 * NS_PER_S,
                    .own_setting = 15,
+                   .lab_setting = -1,
                    .duration_ns = MS(1999.9),
                    .pass = pass},
     };
@@ -464,7 +466,7 @@ static void a_scenario_that_fails(void **state) {
         "  observed  client  ESTABLISHED  (FIN_WAIT2 or CLOSING)  CLOSE\n"
         "  expected  server  ESTABLISHED\n"
         "  observed  server  nothing\n"
-        "  told      no process, of anything\n"
+        "  told      no process is told of an end\n"
         "  time      not known; predicted: 1.43 s; with this host's tcp_retries2 = 15: 925 s\n"
         "  why       A paragraph that does not fit into one line is broken between two of its "
         "words, and\n"
@@ -531,7 +533,7 @@ static void the_words_of_what_was_told(void **state) {
     event.result.told = (struct lab_told){.cause = TCP_ENDING_REFUSED};
     check_line(&event, "  told      ", "refused");
     event.result.was_told = false;
-    check_line(&event, "  told      ", "no process, of anything");
+    check_line(&event, "  told      ", "no process is told of an end");
 }
 
 static void the_count_ends_with_the_scenario(void **state) {
@@ -702,13 +704,17 @@ static void a_scenario_is_told_in_json(void **state) {
     check_json(&passed,
                "{\"event\":\"scenario\",\"name\":\"made-up\","
                "\"expected\":{\"client\":[\"ESTABLISHED\",\"FIN_WAIT1\",\"CLOSE\"],"
-               "\"server\":[\"ESTABLISHED\"],\"cause\":\"timed-out\",\"error\":\"ETIMEDOUT\","
+               "\"server\":[\"ESTABLISHED\"],\"client_brief\":[\"FIN_WAIT1\"],"
+               "\"cause\":\"timed-out\",\"error\":\"ETIMEDOUT\","
                "\"syscall\":\"read\",\"takes_ms\":1428.0},"
                "\"observed\":{\"client\":[\"ESTABLISHED\",\"FIN_WAIT2|CLOSING\",\"CLOSE\"],"
                "\"server\":[\"ESTABLISHED\"],\"client_unseen\":[\"FIN_WAIT2|CLOSING\"],"
                "\"cause\":\"timed-out\",\"error\":\"ETIMEDOUT\",\"syscall\":\"read\","
                "\"took_ms\":1530.2},\"pass\":true,\"setting\":\"tcp_retries2\","
-               "\"own_setting\":15,\"own_takes_ms\":925000.0,\"duration_ms\":1999}");
+               "\"own_setting\":15,\"own_takes_ms\":925000.0,"
+               "\"why\":\"A paragraph that does not fit into one line is broken between two of its "
+               "words, and goes on below the first of them.\",\"advice\":\"None.\","
+               "\"duration_ms\":1999}");
     /* This kernel does not have the setting, and never ends it. */
     failed.result.own_setting = -1;
     failed.result.own_ns = -1;
@@ -716,13 +722,17 @@ static void a_scenario_is_told_in_json(void **state) {
     check_json(&failed,
                "{\"event\":\"scenario\",\"name\":\"made-up\","
                "\"expected\":{\"client\":[\"ESTABLISHED\",\"FIN_WAIT1\",\"CLOSE\"],"
-               "\"server\":[\"ESTABLISHED\"],\"cause\":\"timed-out\",\"error\":\"ETIMEDOUT\","
+               "\"server\":[\"ESTABLISHED\"],\"client_brief\":[\"FIN_WAIT1\"],"
+               "\"cause\":\"timed-out\",\"error\":\"ETIMEDOUT\","
                "\"syscall\":\"read\",\"takes_ms\":1428.0},"
                "\"observed\":{\"client\":[\"ESTABLISHED\",\"FIN_WAIT2|CLOSING\",\"CLOSE\"],"
                "\"server\":[],\"client_unseen\":[\"FIN_WAIT2|CLOSING\"]},"
                "\"pass\":false,"
                "\"failure\":\"server: ESTABLISHED was expected, and nothing was seen\","
-               "\"setting\":\"tcp_retries2\",\"own_takes_ms\":null,\"duration_ms\":1999}");
+               "\"setting\":\"tcp_retries2\",\"own_takes_ms\":null,"
+               "\"why\":\"A paragraph that does not fit into one line is broken between two of its "
+               "words, and goes on below the first of them.\",\"advice\":\"None.\","
+               "\"duration_ms\":1999}");
     never.promise = LAB_NEVER;
     never.setting = NULL;
     passed.scenario = &never;
@@ -733,10 +743,13 @@ static void a_scenario_is_told_in_json(void **state) {
     passed.result.observed[LAB_CLIENT][1].in_passing = false;
     check_json(&passed, "{\"event\":\"scenario\",\"name\":\"made-up\","
                         "\"expected\":{\"client\":[\"ESTABLISHED\",\"FIN_WAIT1\",\"CLOSE\"],"
-                        "\"server\":[\"ESTABLISHED\"],\"takes_ms\":null},"
+                        "\"server\":[\"ESTABLISHED\"],\"client_brief\":[\"FIN_WAIT1\"],"
+                        "\"takes_ms\":null},"
                         "\"observed\":{\"client\":[\"ESTABLISHED\",\"FIN_WAIT1\",\"CLOSE\"],"
                         "\"server\":[\"ESTABLISHED\"],\"took_ms\":3000.0},\"pass\":true,"
-                        "\"duration_ms\":1999}");
+                        "\"why\":\"A paragraph that does not fit into one line is broken "
+                        "between two of its words, and goes on below the first of them.\","
+                        "\"advice\":\"None.\",\"duration_ms\":1999}");
 }
 
 static void only_moments_and_ends_are_told_in_json(void **state) {

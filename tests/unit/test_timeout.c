@@ -118,6 +118,16 @@ static void idle_without_keepalive_is_never_noticed(void **state) {
     assert_int_equal(tcp_timeout_idle(&on), 685 * NS_PER_S);
 }
 
+/* Seen: 2 s of the option take 3.04 s, 5 s take 7.1 s, 30 s take 31.6 s. */
+static void deferring(void **state) {
+    (void)state;
+    assert_int_equal(tcp_timeout_deferring(0), 0);
+    assert_int_equal(tcp_timeout_deferring(1), NS_PER_S);
+    assert_int_equal(tcp_timeout_deferring(2), 3 * NS_PER_S);
+    assert_int_equal(tcp_timeout_deferring(5), 7 * NS_PER_S);
+    assert_int_equal(tcp_timeout_deferring(30), 31 * NS_PER_S);
+}
+
 static void connecting(void **state) {
     static const struct {
         int syn_retries, linear;
@@ -258,6 +268,7 @@ int main(void) {
         cmocka_unit_test(keepalive_with_and_without_user_timeout),
         cmocka_unit_test(idle_without_keepalive_is_never_noticed),
         cmocka_unit_test(connecting),
+        cmocka_unit_test(deferring),
         cmocka_unit_test(the_first_time_that_it_is_sent_again),
         cmocka_unit_test(retransmission_while_a_router_answers),
         cmocka_unit_test(probing_a_closed_window),
