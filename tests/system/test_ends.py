@@ -193,7 +193,7 @@ class Misbehaviour(EndsTest):
         self.assertIn(("CLOSE_WAIT", server.pid), self.states())
         self.assertEqual(server.stop(), (0, ""))
         self.assertEqual([event["event"] for event in server.events],
-                         ["listening", "accepted", "closed", "shutdown"])
+                         ["listening", "accepted", "staying", "closed", "shutdown"])
 
     def test_hold_of_a_peer_that_resets_then(self):
         server = self.start_server("--hold")
