@@ -6,10 +6,10 @@
 #include "command/command.h"
 #include "command/common.h"
 #include "command/parse.h"
+#include "command/source.h"
 #include "command/usage.h"
 #include "process/owner.h"
 #include "process/privileges.h"
-#include "sockdiag/poll.h"
 #include "units/clock.h"
 #include "units/duration.h"
 #include "watch/summary.h"
@@ -41,6 +41,7 @@ struct options {
     int64_t duration_ns;  /* 0: no end */
     uint64_t count;       /* 0: no end */
     enum tcp_state until; /* UNKNOWN: none */
+    enum source_choice source;
 };
 
 enum {
@@ -85,13 +86,14 @@ static void check_states(const struct argp_state *state, uint32_t *states) {
         *states |= TCP_STATE_BIT(TCP_STATE_SYN_RECV);
 }
 
-static void parse_source(const struct argp_state *state, const char *value) {
-    if (strcmp(value, "trace") == 0) {
-        warnx("--source=trace: this build has no trace source; --source=poll has no need of it");
-        exit(STATUS_FAILED);
-    }
-    if (strcmp(value, "auto") != 0 && strcmp(value, "poll") != 0)
+static enum source_choice parse_source(const struct argp_state *state, const char *value) {
+    if (strcmp(value, "poll") == 0)
+        return SOURCE_POLL;
+    if (strcmp(value, "trace") == 0)
+        return SOURCE_TRACE;
+    if (strcmp(value, "auto") != 0)
         usage_refuse(state, "--source", value, "is unknown", "auto, poll, trace");
+    return SOURCE_AUTO;
 }
 
 static error_t parse(int key, char *value, struct argp_state *state) {
@@ -119,7 +121,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         options->stuck_ns = usage_duration(state, "--stuck", value, NS_PER_MS, "at least 1ms");
         return 0;
     case KEY_SOURCE:
-        parse_source(state, value);
+        options->source = parse_source(state, value);
         return 0;
     case ARGP_KEY_END:
         check_states(state, &options->common.selection.filter.states);
@@ -134,7 +136,7 @@ static volatile sig_atomic_t stop_signal;
 /* One watch from its first look to its summary. */
 struct watch {
     const struct options *options;
-    struct poll_source *source;
+    struct source source;
     struct tracker *tracker;
     struct owners *owners; /* NULL: not looked up */
     struct output output;
@@ -260,7 +262,7 @@ static void on_event(void *into, struct event *event) {
 }
 
 static int look(void *into, const struct socket *socket, struct socket *found) {
-    return poll_source_look(((struct watch *)into)->source, socket, found);
+    return source_look(&((struct watch *)into)->source, socket, found);
 }
 
 /* The source's observations go to the tracker. */
@@ -330,6 +332,14 @@ static void on_freed(void *into, const struct socket *last, const struct socket 
     tracker_freed(((struct watch *)into)->tracker, last, successor, peer, at_ns);
 }
 
+static void on_moved(void *into, const struct move *move) {
+    tracker_moved(((struct watch *)into)->tracker, move);
+}
+
+static void on_ended(void *into, uint64_t cookie, int64_t at_ns) {
+    tracker_ended(((struct watch *)into)->tracker, cookie, at_ns);
+}
+
 static void on_lost(void *into, uint64_t count) {
     tracker_lost(((struct watch *)into)->tracker, count);
 }
@@ -385,8 +395,8 @@ static void check_surroundings(struct watch *watch) {
 
 /* A last look before the end, so that nothing is left unsaid that happened before. */
 static void catch_up(struct watch *watch) {
-    if (poll_source_catch_up(watch->source) < 0) {
-        warn("cannot read the kernel's sockets (sock_diag)");
+    if (source_catch_up(&watch->source) < 0) {
+        warn("cannot read the kernel's sockets");
         finish(watch, STATUS_FAILED);
     }
     tracker_finish(watch->tracker, clock_now());
@@ -403,8 +413,8 @@ static void loop(struct watch *watch, const sigset_t *unblocked) {
 
         if (check_ns < until_ns)
             until_ns = check_ns;
-        if (poll_source_run(watch->source, until_ns, unblocked) < 0 && errno != EINTR) {
-            warn("cannot read the kernel's sockets (sock_diag)");
+        if (source_run(&watch->source, until_ns, unblocked) < 0 && errno != EINTR) {
+            warn("cannot read the kernel's sockets");
             finish(watch, STATUS_FAILED);
         }
         settle_ns = tracker_settle(watch->tracker, clock_now());
@@ -441,6 +451,8 @@ static int run(const struct options *options) {
         .seen = on_seen,
         .end_walk = on_end_walk,
         .freed = on_freed,
+        .moved = on_moved,
+        .ended = on_ended,
         .lost = on_lost,
         .blind = on_blind,
         .paced = on_paced,
@@ -454,12 +466,13 @@ static int run(const struct options *options) {
     watch.output.unblocked = &unblocked;
     watch.tracker = tracker_new(&settings);
     watch.owners = needs_owners ? owners_new() : NULL;
-    watch.source =
-        poll_source_open(&options->common.selection.filter, options->interval_ns, &observer);
-    if (!watch.tracker || !watch.source || (needs_owners && !watch.owners)) {
-        warn("cannot open the kernel's sock_diag");
+    if (!watch.tracker || (needs_owners && !watch.owners)) {
+        warn("cannot begin");
         goto out;
     }
+    if (!source_open(&watch.source, options->source, &options->common.selection.filter,
+                     options->interval_ns, &observer))
+        goto out;
     /* Whether a namespace is still there shows in /proc, too. */
     privileges_drop(needs_owners || options->common.selection.netns_name);
     set_signals(&unblocked);
@@ -472,7 +485,7 @@ static int run(const struct options *options) {
     if (!watch.unread)
         summarise(&watch);
 out:
-    poll_source_close(watch.source);
+    source_close(&watch.source);
     tracker_free(watch.tracker);
     owners_free(watch.owners);
     display_free(&watch.output);

@@ -80,6 +80,8 @@ static void set_closed(json_t *object, const struct event *event) {
     if (event->closed_first != SIDE_UNKNOWN)
         object_set_text(object, "closed_first",
                         event->closed_first == SIDE_LOCAL ? "local" : "remote");
+    if (event->error && tcp_errno_name(event->error))
+        object_set_text(object, "error", tcp_errno_name(event->error));
     object_set_known(object, "lifetime_ms",
                      event->lifetime_ns < 0 ? -1 : event->lifetime_ns / NS_PER_MS);
     object_set_known(object, "bytes_sent", totals->bytes_sent);

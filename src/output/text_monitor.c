@@ -207,6 +207,8 @@ static void put_closed(struct output *output, const struct event *event) {
     }
     text_begin_words(output);
     put_cause(writer, event);
+    if (event->error && tcp_errno_name(event->error))
+        writer_format(writer, " (%s)", tcp_errno_name(event->error));
     if (event->held && connection->owner.pid) {
         writer_text(writer, "; ");
         text_owner(writer, &connection->owner, connection->inode, 0, event->to, true);

@@ -67,19 +67,6 @@ int poll_source_look(struct poll_source *source, const struct socket *socket,
     return sockdiag_lookup(source->tables, socket, found);
 }
 
-/* Looks for the minisock (TIME_WAIT, or an orphaned FIN_WAIT2) that stands for the freed socket.
- * The kernel makes a cookie when it is first asked for one: the minisock of a socket that no walk
- * has met gets its own. */
-static const struct socket *find_successor(struct poll_source *source, const struct socket *last,
-                                           struct socket *found) {
-    struct socket end = *last;
-
-    end.cookie = 0;
-    if (sockdiag_lookup(source->tables, &end, found) != 1 || found->timer != SOCKET_TIMER_TIME_WAIT)
-        return NULL;
-    return found;
-}
-
 /* Looks for the other end of the connection on this host. */
 static const struct socket *find_peer(struct poll_source *source, const struct socket *last,
                                       struct socket *found) {
@@ -109,7 +96,7 @@ static bool take_freed(void *into, const struct socket *last, int64_t at_ns) {
     if (last->remote_port == 0)
         observer->freed(observer->into, last, NULL, NULL, at_ns);
     else if (filter_matches(source->filter, last))
-        observer->freed(observer->into, last, find_successor(source, last, &minisock),
+        observer->freed(observer->into, last, sockdiag_minisock(source->tables, last, &minisock),
                         find_peer(source, last, &other_end), at_ns);
     return true;
 }

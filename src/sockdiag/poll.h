@@ -7,30 +7,11 @@
 #define TCPWATCH_SOCKDIAG_POLL_H
 
 #include "filter/filter.h"
+#include "watch/observer.h"
 
 #include <signal.h>
 
 struct poll_source;
-
-/* What a source observes. `into` is handed to each. */
-struct observer {
-    void *into;
-    void (*begin_walk)(void *into);
-    void (*seen)(void *into, const struct socket *socket, int64_t at_ns);
-    void (*end_walk)(void *into, int64_t at_ns);
-    /* A full socket was freed. successor: the minisock at its addresses, or NULL; its cookie is
-     * another where nobody had asked for the socket's before. peer: the other end, where this host
-     * has that too, in CLOSE where nothing is left of it; NULL where it may be on another. */
-    void (*freed)(void *into, const struct socket *last, const struct socket *successor,
-                  const struct socket *peer, int64_t at_ns);
-    /* So many messages of freed sockets were lost. */
-    void (*lost)(void *into, uint64_t count);
-    /* What could not be seen, in words. */
-    void (*blind)(void *into, const char *reason, int64_t at_ns);
-    /* A walk and what follows from it take cost_ns of a processor, so there will be one only every
-     * interval_ns. */
-    void (*paced)(void *into, int64_t interval_ns, int64_t cost_ns);
-};
 
 /* Opens in the network namespace of the calling thread. `filter` and `observer` must outlive the
  * source. Returns NULL with errno. */

@@ -163,6 +163,18 @@ int sockdiag_lookup(struct sockdiag *diag, const struct socket *socket, struct s
     return errno == ENOENT || errno == ESTALE ? 0 : -1;
 }
 
+/* The kernel makes a cookie when it is first asked for one: the minisock of a socket that nobody had
+ * asked about gets its own. */
+const struct socket *sockdiag_minisock(struct sockdiag *diag, const struct socket *last,
+                                       struct socket *found) {
+    struct socket end = *last;
+
+    end.cookie = 0;
+    if (sockdiag_lookup(diag, &end, found) != 1 || found->timer != SOCKET_TIMER_TIME_WAIT)
+        return NULL;
+    return found;
+}
+
 static int subscribe(struct sockdiag *diag, const struct filter *filter) {
     static const int groups[] = {SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP_DESTROY};
     const int size = DESTROY_BUFFER, fd = mnl_socket_get_fd(diag->netlink);

@@ -29,6 +29,11 @@ int sockdiag_dump(struct sockdiag *diag, const struct filter *filter, uint32_t s
  * fills `found`, 0 where it is not there any more, -1 with errno. */
 int sockdiag_lookup(struct sockdiag *diag, const struct socket *socket, struct socket *found);
 
+/* Looks for the minisock (TIME_WAIT, or an orphaned FIN_WAIT2) at the addresses of a socket that was
+ * closed. Returns `found`, or NULL where there is none. */
+const struct socket *sockdiag_minisock(struct sockdiag *diag, const struct socket *last,
+                                       struct socket *found);
+
 /* Subscribes a netlink socket to the destroy messages of both families, those of other ports kept
  * out by the kernel where the filter's ports fit a program. Returns NULL with errno. */
 struct sockdiag *sockdiag_open_destroy(const struct filter *filter);

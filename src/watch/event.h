@@ -45,6 +45,7 @@ struct connection {
     uint8_t inet6;
     uint8_t state;       /* enum tcp_state */
     uint8_t before_wait; /* the state before TIME_WAIT, while closed_due */
+    uint8_t error;       /* errno that the application gets, where that was seen; 0: none was */
 
     bool born_seen : 1;   /* it began while it was watched */
     bool since_seen : 1;  /* so did the stay in its present state */
@@ -60,6 +61,9 @@ struct connection {
     bool fin_base_known : 1;
     bool fin_base : 1; /* 1 where bytes_acked counts a SYN: this side connected */
     bool segs_known : 1;
+    bool traced : 1;         /* each of its transitions is told as it happens */
+    bool reset_received : 1; /* a RST came, as far as it is traced */
+    bool reset_sent : 1;
     bool owner_known : 1; /* `owner` was looked up: the watcher's own, see monitor */
 
     uint32_t walk; /* the last walk of the kernel's table that met it */
@@ -101,6 +105,7 @@ struct event {
     /* closed */
     enum cause cause;
     enum side closed_first;
+    int error;           /* errno that the application got; 0: none, or not known */
     bool held;           /* ended, and a process still has it open */
     int64_t seen_ns;     /* when it was still seen to stand, for the last time */
     int64_t lifetime_ns; /* -1: not known */

@@ -44,6 +44,7 @@ struct tracker {
     uint32_t lost_walk;               /* the walk during or before which they were */
     struct unsure unsure[UNSURE_MAX]; /* a ring */
     size_t next_unsure;
+    bool exact; /* what is observed now is told at its moment */
 };
 
 struct tracker *tracker_new(const struct tracker_settings *settings) {
@@ -86,6 +87,7 @@ static struct connection *find(const struct tracker *tracker, uint64_t cookie) {
 }
 
 static void emit(const struct tracker *tracker, struct event *event) {
+    event->exact = tracker->exact;
     tracker->settings.emit(tracker->settings.into, event);
 }
 
@@ -210,6 +212,11 @@ static void update(struct connection *connection, const struct socket *socket, i
     if (socket->inode)
         connection->uid = socket->uid;
     connection->minisock = is_minisock(socket);
+    /* connect() chooses the port after the state. */
+    if (connection->local_port == 0 && socket->local_port) {
+        connection->local_port = socket->local_port;
+        connection->local = socket->local;
+    }
     if (connection->minisock)
         connection->expires_ns = at_ns + socket->timer_ms * NS_PER_MS;
     verdict_observe(connection, socket);
@@ -461,9 +468,9 @@ static void succeed(struct tracker *tracker, struct connection *connection,
                     const struct socket *last, const struct socket *successor, int64_t at_ns) {
     /* The FIN was counted where it came before the minisock: nobody read it, so it still stands in
      * the queue. Where nothing does, the process may have read it, or the minisock got it. */
-    const int fin_received = successor->state == TCP_STATE_FIN_WAIT2 ? 0
-                             : last->recv_queue == 1                 ? 1
-                                                                     : -1;
+    const int fin_received = successor->state == TCP_STATE_FIN_WAIT2       ? 0
+                             : connection->traced || last->recv_queue == 1 ? 1
+                                                                           : -1;
     const struct totals totals = verdict_totals(last, fin_received);
 
     connection->freed = true;
@@ -527,6 +534,89 @@ void tracker_freed(struct tracker *tracker, const struct socket *last,
         connection->freed = true;
         gone(tracker, connection, &freed, at_ns);
     }
+}
+
+/* What a source tells that tells of every move. */
+
+/* A connection that no walk has met, and that did not begin now: it stood when the watch began, or
+ * what came before was lost. */
+static struct connection *meet(struct tracker *tracker, const struct move *move) {
+    const uint32_t beginnings = TCP_STATE_BIT(TCP_STATE_CLOSE) | TCP_STATE_BIT(TCP_STATE_LISTEN) |
+                                TCP_STATE_BIT(TCP_STATE_SYN_RECV);
+    const bool begins = move->kind == MOVE_STATE && (beginnings & TCP_STATE_BIT(move->from));
+    struct socket before = *move->socket;
+    struct connection *connection = add(tracker, move->socket, move->at_ns, begins);
+
+    if (!connection) {
+        tracker->lost++;
+        return NULL;
+    }
+    if (!begins && move->kind == MOVE_STATE)
+        before.state = (uint8_t)move->from;
+    update(connection, &before, move->at_ns);
+    emit_appeared(tracker, connection, &before, move->at_ns);
+    return connection;
+}
+
+static void note(struct connection *connection, const struct move *move) {
+    connection->traced = true;
+    if ((move->kind == MOVE_ERROR || move->socket->state == TCP_STATE_CLOSE) && move->error > 0 && move->error <= UINT8_MAX)
+        connection->error = (uint8_t)move->error;
+    connection->reset_received |= move->kind == MOVE_RESET_RECEIVED;
+    connection->reset_sent |= move->kind == MOVE_RESET_SENT;
+    if (move->owner) {
+        connection->owner = *move->owner;
+        connection->owner_known = true;
+    }
+}
+
+/* A walk that read the socket after the move, but before the move was read, knows better. */
+static bool is_outdated(const struct tracker *tracker, const struct connection *connection,
+                        const struct move *move) {
+    if (connection->state == move->from)
+        return false;
+    return connection->state == move->socket->state || connection->minisock ||
+           move->at_ns <= tracker->ended_ns[0];
+}
+
+void tracker_moved(struct tracker *tracker, const struct move *move) {
+    const struct socket *socket = move->socket;
+    struct connection *connection = find(tracker, socket->cookie);
+    const struct freed freed = {.last = socket};
+    const bool met = connection != NULL;
+
+    if (connection && is_tombstone(connection))
+        return;
+    tracker->exact = true;
+    if (!connection)
+        connection = meet(tracker, move);
+    if (connection)
+        note(connection, move);
+    if (!connection || move->kind != MOVE_STATE || connection->state == socket->state ||
+        (met && is_outdated(tracker, connection, move))) {
+        if (connection && move->kind == MOVE_STATE && socket->state == TCP_STATE_CLOSE)
+            connection->freed = true;
+    } else if (move->successor) {
+        succeed(tracker, connection, socket, move->successor, move->at_ns);
+    } else if (socket->state == TCP_STATE_CLOSE) {
+        connection->freed = true;
+        gone(tracker, connection, &freed, move->at_ns);
+    } else {
+        update(connection, socket, move->at_ns);
+        transition(tracker, connection, socket->state, socket, move->at_ns);
+        connection->walk = tracker->walk;
+    }
+    tracker->exact = false;
+}
+
+void tracker_ended(struct tracker *tracker, uint64_t cookie, int64_t at_ns) {
+    struct connection *connection = find(tracker, cookie);
+
+    if (!connection || is_tombstone(connection))
+        return;
+    /* A request has no message, and that of a full socket has come. */
+    connection->freed = true;
+    gone(tracker, connection, NULL, at_ns);
 }
 
 void tracker_begin_walk(struct tracker *tracker) {

@@ -5,12 +5,14 @@
  *
  *     walk of the kernel's table:  tracker_begin_walk, tracker_seen ..., tracker_end_walk
  *     a socket was freed:          tracker_freed
+ *     a socket moved:              tracker_moved, and for what is no full socket tracker_ended
  *     time passes:                 tracker_settle
  */
 #ifndef TCPWATCH_WATCH_TRACKER_H
 #define TCPWATCH_WATCH_TRACKER_H
 
 #include "watch/event.h"
+#include "watch/observer.h"
 
 struct tracker;
 
@@ -40,6 +42,12 @@ void tracker_end_walk(struct tracker *tracker, int64_t at_ns);
  * is on this host, in CLOSE where nothing is left of it; NULL where it may be on another. */
 void tracker_freed(struct tracker *tracker, const struct socket *last,
                    const struct socket *successor, const struct socket *peer, int64_t at_ns);
+
+/* A socket moved, at that moment; of a source that tells of each. */
+void tracker_moved(struct tracker *tracker, const struct move *move);
+
+/* A minisock or a request is gone. */
+void tracker_ended(struct tracker *tracker, uint64_t cookie, int64_t at_ns);
 
 /* So many messages of freed sockets were lost. What the next walk still explains is taken off. */
 void tracker_lost(struct tracker *tracker, uint64_t count);

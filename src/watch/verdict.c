@@ -3,6 +3,8 @@
 
 #include "units/duration.h"
 
+#include <errno.h>
+
 #define HAS_ALL (SOCKET_HAS_INFO | SOCKET_HAS_BYTES | SOCKET_HAS_DATA_SEGS | SOCKET_HAS_SENT)
 
 /* Sequence numbers acknowledged beyond the payload: the SYN of the side that connected, and a FIN
@@ -64,6 +66,39 @@ static bool peer_reset(const struct connection *connection, const struct socket 
            last->segs_out - connection->segs_out == last->data_segs_out - connection->data_segs_out;
 }
 
+/* Where every move was told, nothing has to be concluded from counters. */
+static void decide_traced(struct event *event) {
+    static const struct {
+        int error;
+        enum cause cause;
+    } causes[] = {
+        {ETIMEDOUT, CAUSE_TIMED_OUT},
+        {ECONNREFUSED, CAUSE_REFUSED},
+        {EHOSTUNREACH, CAUSE_HOST_UNREACHABLE},
+        {EHOSTDOWN, CAUSE_HOST_UNREACHABLE},
+        {ENETUNREACH, CAUSE_NETWORK_UNREACHABLE},
+        {ENETDOWN, CAUSE_NETWORK_UNREACHABLE},
+        {ECONNABORTED, CAUSE_DESTROYED},
+    };
+    const struct connection *connection = event->connection;
+
+    event->error = connection->error;
+    for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
+        if (connection->error == causes[i].error) {
+            event->cause = causes[i].cause;
+            return;
+        }
+    if (connection->reset_received)
+        event->cause = event->from == TCP_STATE_SYN_SENT ? CAUSE_REFUSED : CAUSE_RESET;
+    else if (connection->reset_sent || event->from == TCP_STATE_SYN_SENT ||
+             event->from == TCP_STATE_ESTABLISHED)
+        event->cause = CAUSE_ABORTED;
+    else if (event->from == TCP_STATE_LAST_ACK) {
+        event->cause = CAUSE_FIN;
+        event->closed_first = SIDE_REMOTE;
+    }
+}
+
 static void decide_cause(struct event *event, const struct freed *freed) {
     const struct connection *connection = event->connection;
     const struct socket *last = freed ? freed->last : NULL;
@@ -74,6 +109,8 @@ static void decide_cause(struct event *event, const struct freed *freed) {
         /* From CLOSING both ends go to TIME_WAIT: the two FINs crossed, none was first. */
         if (event->from != TCP_STATE_CLOSING && connection->not_crossed)
             event->closed_first = SIDE_LOCAL;
+    } else if (connection->traced && !connection->minisock) {
+        decide_traced(event);
     } else if (last && event->from != TCP_STATE_UNKNOWN && !is_handshake(event->from) &&
                disconnected(last)) {
         event->cause = CAUSE_ABORTED;

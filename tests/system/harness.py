@@ -79,6 +79,14 @@ def set_up(interface):
         fcntl.ioctl(any_socket, 0x8914, request)  # SIOCSIFFLAGS
 
 
+def needs_trace():
+    """Skips where monitor cannot trace: for want of the right, of the build or of the kernel."""
+    done = subprocess.run([TCPWATCH, "monitor", "--source=trace", "--duration=1ms"],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise unittest.SkipTest(done.stderr.strip())
+
+
 def needs(*programs):
     """Skips a test where a program from the distribution is missing."""
     for program in programs:
@@ -211,8 +219,10 @@ class NetworkTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
+    source = "poll"  # of monitor, unless a test asks for another
+
     def monitor(self, *args, **options):
-        return Program(self, "monitor", *args, **options)
+        return Program(self, "monitor", f"--source={self.source}", *args, **options)
 
     def start_server(self, *args, **options):
         """A `tcpwatch server` that listens."""

@@ -14,7 +14,7 @@ import socket
 import time
 import unittest
 
-from harness import TCPWATCH
+from harness import TCPWATCH, needs_trace
 from hosts import ROUTER, SERVER, SERVER6, HostsTest, on
 
 PEER_CLOSED, RESET, TIMED_OUT, UNREACHABLE = 10, 11, 12, 13
@@ -516,6 +516,20 @@ class ShutDown(Row):
         time.sleep(1)
         self.assertIsNone(self.line.process.poll())
         self.assert_ends_as_1(self.end_all(signal.SIGKILL))
+
+
+class Traced:
+    """The same rows, seen by the trace source: the verdict is the same, and nothing is missed."""
+    source = "trace"
+
+    def setUp(self):
+        needs_trace()
+        super().setUp()
+
+
+for row in Row.__subclasses__():
+    globals()[f"Traced{row.__name__}"] = type(f"Traced{row.__name__}", (Traced, row), {})
+del row
 
 
 if __name__ == "__main__":

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#include "command/source.h"
+
+#include "sockdiag/poll.h"
+#include "trace/trace.h"
+
+#include <err.h>
+#include <unistd.h>
+
+bool source_open(struct source *source, enum source_choice choice, const struct filter *filter,
+                 int64_t interval_ns, const struct observer *observer) {
+    char why[TRACE_WHY_SIZE];
+
+    *source = (struct source){0};
+    if (choice != SOURCE_POLL) {
+        source->trace = trace_source_open(filter, observer, why);
+        if (source->trace)
+            return true;
+        if (choice == SOURCE_TRACE) {
+            warnx("--source=trace: %s", why);
+            return false;
+        }
+    }
+    source->poll = poll_source_open(filter, interval_ns, observer);
+    if (!source->poll)
+        warn("cannot open the kernel's sock_diag");
+    return source->poll != NULL;
+}
+
+void source_close(struct source *source) {
+    trace_source_close(source->trace);
+    poll_source_close(source->poll);
+}
+
+int source_run(struct source *source, int64_t until_ns, const sigset_t *unblocked) {
+    return source->trace ? trace_source_run(source->trace, until_ns, unblocked)
+                         : poll_source_run(source->poll, until_ns, unblocked);
+}
+
+int source_catch_up(struct source *source) {
+    return source->trace ? trace_source_catch_up(source->trace)
+                         : poll_source_catch_up(source->poll);
+}
+
+int source_look(struct source *source, const struct socket *socket, struct socket *found) {
+    return source->trace ? trace_source_look(source->trace, socket, found)
+                         : poll_source_look(source->poll, socket, found);
+}

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Reports the transitions, errors and resets of TCP sockets as they happen, from the kernel's own
+ * tracepoints. Only those members of the kernel's structures are declared here that it reads; where
+ * they are is found when it is loaded (CO-RE).
+ */
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <stdbool.h>
+
+#include "record.h"
+
+#define AF_INET     2
+#define AF_INET6    10
+#define IPPROTO_TCP 6
+
+/* include/net/tcp_states.h */
+enum { ESTABLISHED = 1, SYN_SENT, SYN_RECV, FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSE, CLOSE_WAIT };
+#define LAST_ACK     9
+#define NEW_SYN_RECV 12
+
+#define RING_SIZE (8 * 1024 * 1024)
+
+/* The reader is woken when so much waits, and else looks by itself. */
+#define WAKE_SIZE (RING_SIZE / 4)
+
+#define KERNEL __attribute__((preserve_access_index))
+
+struct in6_addr {
+    union {
+        __be32 u6_addr32[4];
+    } KERNEL in6_u;
+} KERNEL;
+
+struct ns_common {
+    unsigned int inum;
+} KERNEL;
+
+struct net {
+    struct ns_common ns;
+} KERNEL;
+
+typedef struct {
+    struct net *net;
+} KERNEL possible_net_t;
+
+struct sock_common {
+    __be32 skc_daddr, skc_rcv_saddr;
+    __be16 skc_dport;
+    __u16 skc_num;
+    unsigned short skc_family;
+    unsigned char skc_state;
+    int skc_bound_dev_if;
+    possible_net_t skc_net;
+    struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
+} KERNEL;
+
+struct inode {
+    unsigned long i_ino;
+} KERNEL;
+
+struct file {
+    struct inode *f_inode;
+} KERNEL;
+
+/* How many have the file open: Linux 6.13 and later, and before that. */
+struct file___counted {
+    struct {
+        struct {
+            long counter;
+        } KERNEL refcnt;
+    } KERNEL f_ref;
+} KERNEL;
+
+struct file___before {
+    struct {
+        long counter;
+    } KERNEL f_count;
+} KERNEL;
+
+struct socket {
+    struct file *file;
+} KERNEL;
+
+typedef struct {
+    unsigned int val;
+} KERNEL kuid_t;
+
+struct sock {
+    struct sock_common __sk_common;
+    struct socket *sk_socket;
+    kuid_t sk_uid;
+    __u16 sk_protocol;
+    int sk_err;
+} KERNEL;
+
+struct request_sock {
+    struct sock_common __req_common;
+} KERNEL;
+
+struct inet_sock {
+    struct sock sk;
+    __be16 inet_sport;
+} KERNEL;
+
+struct inet_connection_sock {
+    struct inet_sock icsk_inet;
+} KERNEL;
+
+struct tcp_sock {
+    struct inet_connection_sock inet_conn;
+    __u32 segs_in, segs_out, data_segs_in, data_segs_out, total_retrans;
+    __u32 write_seq, snd_una, rcv_nxt, copied_seq;
+    __u64 bytes_acked, bytes_received, bytes_sent, bytes_retrans;
+} KERNEL;
+
+const volatile struct trace_filter filter;
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, RING_SIZE);
+} ring SEC(".maps");
+
+/* Records that found no room. */
+__u64 lost;
+
+static __always_inline bool in_ranges(const volatile struct trace_ranges *ranges, __u16 port) {
+    for (__u32 i = 0; i < TRACE_RANGES; i++) {
+        if (i >= ranges->count)
+            break;
+        if (port >= ranges->ranges[i].first && port <= ranges->ranges[i].last)
+            return true;
+    }
+    return false;
+}
+
+static __always_inline bool wants_ports(__u16 local, __u16 remote) {
+    if (filter.local.count && !in_ranges(&filter.local, local))
+        return false;
+    if (filter.remote.count && !in_ranges(&filter.remote, remote))
+        return false;
+    return !filter.either.count || in_ranges(&filter.either, local) ||
+           in_ranges(&filter.either, remote);
+}
+
+static __always_inline bool in_prefix(const volatile struct trace_prefix *prefix,
+                                      const __u32 *address) {
+    for (int i = 0; i < 4; i++)
+        if ((address[i] & prefix->mask[i]) != prefix->address[i])
+            return false;
+    return true;
+}
+
+static __always_inline bool wants_addresses(const struct trace_record *record) {
+    if (!filter.prefix_count)
+        return true;
+    for (__u32 i = 0; i < TRACE_PREFIXES; i++) {
+        if (i >= filter.prefix_count)
+            break;
+        if (in_prefix(&filter.prefixes[i], record->local) ||
+            in_prefix(&filter.prefixes[i], record->remote))
+            return true;
+    }
+    return false;
+}
+
+static __always_inline void read_addresses(const struct sock_common *common,
+                                           struct trace_record *record) {
+    record->inet6 = common->skc_family == AF_INET6;
+    if (record->inet6) {
+        for (int i = 0; i < 4; i++) {
+            record->local[i] = common->skc_v6_rcv_saddr.in6_u.u6_addr32[i];
+            record->remote[i] = common->skc_v6_daddr.in6_u.u6_addr32[i];
+        }
+        return;
+    }
+    record->local[2] = record->remote[2] = bpf_htonl(0xffff);
+    record->local[3] = common->skc_rcv_saddr;
+    record->remote[3] = common->skc_daddr;
+}
+
+static __always_inline void read_counters(const struct tcp_sock *tcp, struct trace_record *record) {
+    record->segs_in = tcp->segs_in;
+    record->segs_out = tcp->segs_out;
+    record->data_segs_in = tcp->data_segs_in;
+    record->data_segs_out = tcp->data_segs_out;
+    record->total_retrans = tcp->total_retrans;
+    record->bytes_acked = tcp->bytes_acked;
+    record->bytes_received = tcp->bytes_received;
+    record->bytes_sent = tcp->bytes_sent;
+    record->bytes_retrans = tcp->bytes_retrans;
+    record->send_queue = tcp->write_seq - tcp->snd_una;
+    record->recv_queue = tcp->rcv_nxt - tcp->copied_seq;
+}
+
+/* Whether the last one who had it open is closing it. */
+static __always_inline bool is_closing(const struct file *file) {
+    const struct file___counted *counted = (const void *)file;
+    const struct file___before *before = (const void *)file;
+
+    if (bpf_core_field_exists(counted->f_ref))
+        return BPF_CORE_READ(counted, f_ref.refcnt.counter) < 0;
+    return BPF_CORE_READ(before, f_count.counter) == 0;
+}
+
+/* connect() and close() run in the task that they belong to; all else may run in any. */
+static __always_inline bool acts_itself(int to) {
+    return to == SYN_SENT || to == FIN_WAIT1 || to == LAST_ACK;
+}
+
+/* Returns a record where the filter wants the socket, with what identifies it; the cookie left out.
+ */
+static __always_inline struct trace_record *begin(const struct sock_common *common,
+                                                  __u16 local_port, enum trace_kind kind) {
+    const __u16 remote_port = bpf_ntohs(common->skc_dport);
+    const __u32 netns = common->skc_net.net->ns.inum;
+    struct trace_record *record;
+
+    if ((filter.netns && filter.netns != netns) ||
+        (filter.family && filter.family != common->skc_family) ||
+        !wants_ports(local_port, remote_port))
+        return NULL;
+    record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+    if (!record) {
+        __sync_fetch_and_add(&lost, 1);
+        return NULL;
+    }
+    __builtin_memset(record, 0, sizeof(*record));
+    read_addresses(common, record);
+    if (!wants_addresses(record)) {
+        bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+        return NULL;
+    }
+    record->at_ns = bpf_ktime_get_ns();
+    record->kind = kind;
+    record->local_port = local_port;
+    record->remote_port = remote_port;
+    record->netns = netns;
+    record->ifindex = common->skc_bound_dev_if;
+    return record;
+}
+
+static __always_inline void end(struct trace_record *record) {
+    const __u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+
+    bpf_ringbuf_submit(record, waiting >= WAKE_SIZE ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline void report(const struct sock *sk, enum trace_kind kind, int from, int to) {
+    const struct tcp_sock *tcp = bpf_skc_to_tcp_sock((void *)sk);
+    struct trace_record *record;
+    const struct socket *socket;
+
+    if (!tcp)
+        return;
+    /* The port that it is bound to is given back before it goes to CLOSE; this one stays. */
+    record = begin(&sk->__sk_common, bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport), kind);
+    if (!record)
+        return;
+    record->cookie = bpf_get_socket_cookie((void *)sk);
+    record->from = from;
+    record->to = to;
+    record->error = sk->sk_err;
+    record->uid = sk->sk_uid.val;
+    socket = sk->sk_socket;
+    if (socket && !(acts_itself(to) && is_closing(socket->file)))
+        record->inode = socket->file->f_inode->i_ino;
+    read_counters(tcp, record);
+    if (kind == TRACE_STATE && acts_itself(to) && record->inode) {
+        record->pid = bpf_get_current_pid_tgid() >> 32;
+        bpf_get_current_comm(record->task, sizeof(record->task));
+    }
+    end(record);
+}
+
+static __always_inline bool is_tcp(const struct sock *sk) {
+    const unsigned short family = sk->__sk_common.skc_family;
+    const unsigned char state = sk->__sk_common.skc_state;
+
+    /* A minisock is shorter than a socket. */
+    return (family == AF_INET || family == AF_INET6) && state != TIME_WAIT &&
+           state != NEW_SYN_RECV && sk->sk_protocol == IPPROTO_TCP;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, const struct sock *sk, int from, int to) {
+    /* What a listener has just cloned has neither addresses nor a cookie yet. */
+    if (is_tcp(sk) && to != SYN_RECV && from != to)
+        report(sk, TRACE_STATE, from, to);
+    return 0;
+}
+
+/* Something that is no transition. What comes after the end was known before it. */
+static __always_inline void report_event(const struct sock *sk, enum trace_kind kind) {
+    const unsigned char state = sk->__sk_common.skc_state;
+
+    if (is_tcp(sk) && state != CLOSE)
+        report(sk, kind, state, state);
+}
+
+SEC("tp_btf/inet_sk_error_report")
+int BPF_PROG(on_error, const struct sock *sk) {
+    report_event(sk, TRACE_ERROR);
+    return 0;
+}
+
+SEC("tp_btf/tcp_receive_reset")
+int BPF_PROG(on_reset_received, const struct sock *sk) {
+    report_event(sk, TRACE_RESET_RECEIVED);
+    return 0;
+}
+
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(on_reset_sent, const struct sock *sk) {
+    /* NULL where it answers a segment of no socket. */
+    if (sk)
+        report_event(sk, TRACE_RESET_SENT);
+    return 0;
+}
+
+SEC("tp_btf/tcp_retransmit_synack")
+int BPF_PROG(on_request, const struct sock *listener, const struct request_sock *request) {
+    const struct sock_common *common = &request->__req_common;
+    struct trace_record *record = begin(common, common->skc_num, TRACE_REQUEST);
+
+    if (record)
+        end(record);
+    return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The trace source: a BPF program on the kernel's tracepoints reports each transition, error and
+ * reset as it happens. sock_diag adds what stood before, and what is no full socket: requests in
+ * SYN_RECV, minisocks in TIME_WAIT and FIN_WAIT2.
+ */
+#ifndef TCPWATCH_TRACE_TRACE_H
+#define TCPWATCH_TRACE_TRACE_H
+
+#include "filter/filter.h"
+#include "watch/observer.h"
+
+#include <signal.h>
+
+struct trace_source;
+
+#define TRACE_WHY_SIZE 200
+
+/* Loads the program, and opens in the network namespace of the calling thread. `filter` and
+ * `observer` must outlive the source. Returns NULL, and says in `why` what is missing: the right, a
+ * feature of the kernel, or support in this build. */
+struct trace_source *trace_source_open(const struct filter *filter, const struct observer *observer,
+                                       char why[TRACE_WHY_SIZE]);
+void trace_source_close(struct trace_source *source);
+
+/* As poll_source_run() and the others. */
+int trace_source_run(struct trace_source *source, int64_t until_ns, const sigset_t *unblocked);
+int trace_source_catch_up(struct trace_source *source);
+int trace_source_look(struct trace_source *source, const struct socket *socket,
+                      struct socket *found);
+
+#endif
