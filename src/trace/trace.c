@@ -119,19 +119,30 @@ static void say_why_not(int error, char why[TRACE_WHY_SIZE]) {
         snprintf(why, TRACE_WHY_SIZE, "the kernel does not take the program: %s", strerror(error));
 }
 
+/* Opens the program with the filter in it. Returns false with errno. */
+static bool open_program(struct trace_source *source) {
+    trace_bpf__destroy(source->bpf);
+    source->bpf = trace_bpf__open();
+    if (source->bpf)
+        set_filter((struct trace_filter *)&source->bpf->rodata->filter, source->filter);
+    return source->bpf != NULL;
+}
+
 static bool load(struct trace_source *source, char why[TRACE_WHY_SIZE]) {
     int error;
 
     libbpf_set_print(say_nothing);
-    source->bpf = trace_bpf__open();
-    if (!source->bpf) {
+    if (!open_program(source)) {
         say_why_not(errno, why);
         return false;
     }
-    set_filter((struct trace_filter *)&source->bpf->rodata->filter, source->filter);
-    if (!choose_programs(source->bpf, why))
-        return false;
     error = trace_bpf__load(source->bpf);
+    /* Which tracepoint is missing takes time to find out: only where one is. */
+    if (error == -ESRCH) {
+        if (!open_program(source) || !choose_programs(source->bpf, why))
+            return false;
+        error = trace_bpf__load(source->bpf);
+    }
     if (error == 0)
         error = trace_bpf__attach(source->bpf);
     if (error) {
@@ -239,8 +250,8 @@ static int take(void *into, void *data, size_t size) {
         move.owner = &owner;
     /* An orphan becomes a minisock at once, which has the timer. */
     if (move.kind == MOVE_STATE && socket.state == TCP_STATE_FIN_WAIT2 && socket.inode == 0 &&
-        sockdiag_minisock(source->tables, &socket, &minisock) &&
-        minisock.cookie == socket.cookie && minisock.state == socket.state) {
+        sockdiag_minisock(source->tables, &socket, &minisock) && minisock.cookie == socket.cookie &&
+        minisock.state == socket.state) {
         socket.timer = minisock.timer;
         socket.timer_ms = minisock.timer_ms;
     }
