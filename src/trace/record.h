@@ -22,16 +22,20 @@ enum trace_kind {
 struct trace_record {
     __u64 at_ns; /* CLOCK_MONOTONIC */
     __u64 cookie;
-    __u64 bytes_acked, bytes_received, bytes_sent, bytes_retrans;
+    __u32 local[4], remote[4];
+    __u32 inode, uid, ifindex;
+    __u32 pid; /* of the task that acted on its own socket; 0: it may be any */
+    __u16 local_port, remote_port, error;
+    __u8 kind, from, to, inet6;
+    char task[16]; /* the name of pid */
+};
+
+/* The record of a socket that goes to CLOSE has more. */
+struct trace_last_record {
+    struct trace_record record;
     __u32 segs_in, segs_out, data_segs_in, data_segs_out, total_retrans;
     __u32 send_queue, recv_queue;
-    __u32 inode, uid, ifindex, netns;
-    __u32 pid; /* of the task that acted on its own socket; 0: it may be any */
-    __u16 local_port, remote_port;
-    __u8 kind, from, to, inet6;
-    __u32 error;
-    __u32 local[4], remote[4];
-    char task[16]; /* the name of pid */
+    __u64 bytes_acked, bytes_received, bytes_sent, bytes_retrans;
 };
 
 /* What is wanted, set before the program is loaded. A list that is longer than its room lets all

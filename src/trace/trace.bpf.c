@@ -24,7 +24,8 @@ enum { ESTABLISHED = 1, SYN_SENT, SYN_RECV, FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLO
 #define LAST_ACK     9
 #define NEW_SYN_RECV 12
 
-#define RING_SIZE (8 * 1024 * 1024)
+/* Some 250,000 records: the reader runs behind where the processors are busy. */
+#define RING_SIZE (32 * 1024 * 1024)
 
 /* The reader is woken when so much waits, and else looks by itself. */
 #define WAKE_SIZE (RING_SIZE / 4)
@@ -184,18 +185,19 @@ static __always_inline void read_addresses(const struct sock_common *common,
     record->remote[3] = common->skc_daddr;
 }
 
-static __always_inline void read_counters(const struct tcp_sock *tcp, struct trace_record *record) {
-    record->segs_in = tcp->segs_in;
-    record->segs_out = tcp->segs_out;
-    record->data_segs_in = tcp->data_segs_in;
-    record->data_segs_out = tcp->data_segs_out;
-    record->total_retrans = tcp->total_retrans;
-    record->bytes_acked = tcp->bytes_acked;
-    record->bytes_received = tcp->bytes_received;
-    record->bytes_sent = tcp->bytes_sent;
-    record->bytes_retrans = tcp->bytes_retrans;
-    record->send_queue = tcp->write_seq - tcp->snd_una;
-    record->recv_queue = tcp->rcv_nxt - tcp->copied_seq;
+static __always_inline void read_counters(const struct tcp_sock *tcp,
+                                          struct trace_last_record *last) {
+    last->segs_in = tcp->segs_in;
+    last->segs_out = tcp->segs_out;
+    last->data_segs_in = tcp->data_segs_in;
+    last->data_segs_out = tcp->data_segs_out;
+    last->total_retrans = tcp->total_retrans;
+    last->bytes_acked = tcp->bytes_acked;
+    last->bytes_received = tcp->bytes_received;
+    last->bytes_sent = tcp->bytes_sent;
+    last->bytes_retrans = tcp->bytes_retrans;
+    last->send_queue = tcp->write_seq - tcp->snd_una;
+    last->recv_queue = tcp->rcv_nxt - tcp->copied_seq;
 }
 
 /* Whether the last one who had it open is closing it. */
@@ -213,69 +215,96 @@ static __always_inline bool acts_itself(int to) {
     return to == SYN_SENT || to == FIN_WAIT1 || to == LAST_ACK;
 }
 
-/* Returns a record where the filter wants the socket, with what identifies it; the cookie left out.
- */
-static __always_inline struct trace_record *begin(const struct sock_common *common,
-                                                  __u16 local_port, enum trace_kind kind) {
-    const __u16 remote_port = bpf_ntohs(common->skc_dport);
-    const __u32 netns = common->skc_net.net->ns.inum;
-    struct trace_record *record;
+static __always_inline bool wants(const struct sock_common *common, __u16 local_port) {
+    if (filter.netns && filter.netns != common->skc_net.net->ns.inum)
+        return false;
+    return (!filter.family || filter.family == common->skc_family) &&
+           wants_ports(local_port, bpf_ntohs(common->skc_dport));
+}
 
-    if ((filter.netns && filter.netns != netns) ||
-        (filter.family && filter.family != common->skc_family) ||
-        !wants_ports(local_port, remote_port))
-        return NULL;
-    record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
-    if (!record) {
-        __sync_fetch_and_add(&lost, 1);
-        return NULL;
-    }
+/* What identifies the socket, but for the cookie. Returns whether the filter wants its addresses.
+ */
+static __always_inline bool fill(struct trace_record *record, const struct sock_common *common,
+                                 __u16 local_port, enum trace_kind kind) {
     __builtin_memset(record, 0, sizeof(*record));
     read_addresses(common, record);
-    if (!wants_addresses(record)) {
-        bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
-        return NULL;
-    }
     record->at_ns = bpf_ktime_get_ns();
     record->kind = kind;
     record->local_port = local_port;
-    record->remote_port = remote_port;
-    record->netns = netns;
+    record->remote_port = bpf_ntohs(common->skc_dport);
     record->ifindex = common->skc_bound_dev_if;
-    return record;
+    return wants_addresses(record);
 }
 
-static __always_inline void end(struct trace_record *record) {
-    const __u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+static __always_inline void fill_socket(struct trace_record *record, const struct sock *sk,
+                                        int from, int to) {
+    const struct socket *socket = sk->sk_socket;
 
-    bpf_ringbuf_submit(record, waiting >= WAKE_SIZE ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
-}
-
-static __always_inline void report(const struct sock *sk, enum trace_kind kind, int from, int to) {
-    const struct tcp_sock *tcp = bpf_skc_to_tcp_sock((void *)sk);
-    struct trace_record *record;
-    const struct socket *socket;
-
-    if (!tcp)
-        return;
-    /* The port that it is bound to is given back before it goes to CLOSE; this one stays. */
-    record = begin(&sk->__sk_common, bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport), kind);
-    if (!record)
-        return;
     record->cookie = bpf_get_socket_cookie((void *)sk);
     record->from = from;
     record->to = to;
     record->error = sk->sk_err;
     record->uid = sk->sk_uid.val;
-    socket = sk->sk_socket;
     if (socket && !(acts_itself(to) && is_closing(socket->file)))
         record->inode = socket->file->f_inode->i_ino;
-    read_counters(tcp, record);
-    if (kind == TRACE_STATE && acts_itself(to) && record->inode) {
+    if (from != to && acts_itself(to) && record->inode) {
         record->pid = bpf_get_current_pid_tgid() >> 32;
         bpf_get_current_comm(record->task, sizeof(record->task));
     }
-    end(record);
+}
+
+static __always_inline void end(void *record, bool wanted) {
+    if (!wanted)
+        bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+    else if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) < WAKE_SIZE)
+        bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+    else
+        bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
+}
+
+static __always_inline void count_lost(void) {
+    __sync_fetch_and_add(&lost, 1);
+}
+
+static __always_inline void report_last(const struct sock *sk, const struct tcp_sock *tcp,
+                                        __u16 local_port, int from) {
+    struct trace_last_record *last = bpf_ringbuf_reserve(&ring, sizeof(*last), 0);
+    bool wanted;
+
+    if (!last) {
+        count_lost();
+        return;
+    }
+    wanted = fill(&last->record, &sk->__sk_common, local_port, TRACE_STATE);
+    fill_socket(&last->record, sk, from, CLOSE);
+    read_counters(tcp, last);
+    end(last, wanted);
+}
+
+static __always_inline void report(const struct sock *sk, enum trace_kind kind, int from, int to) {
+    const struct tcp_sock *tcp = bpf_skc_to_tcp_sock((void *)sk);
+    struct trace_record *record;
+    __u16 local_port;
+    bool wanted;
+
+    if (!tcp)
+        return;
+    /* The port that it is bound to is given back before it goes to CLOSE; this one stays. */
+    local_port = bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
+    if (!wants(&sk->__sk_common, local_port))
+        return;
+    if (to == CLOSE) {
+        report_last(sk, tcp, local_port, from);
+        return;
+    }
+    record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+    if (!record) {
+        count_lost();
+        return;
+    }
+    wanted = fill(record, &sk->__sk_common, local_port, kind);
+    fill_socket(record, sk, from, to);
+    end(record, wanted);
 }
 
 static __always_inline bool is_tcp(const struct sock *sk) {
@@ -326,10 +355,15 @@ int BPF_PROG(on_reset_sent, const struct sock *sk) {
 SEC("tp_btf/tcp_retransmit_synack")
 int BPF_PROG(on_request, const struct sock *listener, const struct request_sock *request) {
     const struct sock_common *common = &request->__req_common;
-    struct trace_record *record = begin(common, common->skc_num, TRACE_REQUEST);
+    struct trace_record *record;
 
+    if (!wants(common, common->skc_num))
+        return 0;
+    record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
     if (record)
-        end(record);
+        end(record, fill(record, common, common->skc_num, TRACE_REQUEST));
+    else
+        count_lost();
     return 0;
 }
 

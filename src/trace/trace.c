@@ -161,24 +161,27 @@ static void read_socket(const struct trace_record *record, struct socket *socket
         .remote_port = record->remote_port,
         .inet6 = record->inet6,
         .state = record->to,
-        .has = SOCKET_HAS_INFO | SOCKET_HAS_BYTES | SOCKET_HAS_SENT | SOCKET_HAS_DATA_SEGS,
         .ifindex = record->ifindex,
         .uid = record->uid,
         .inode = record->inode,
-        .recv_queue = record->recv_queue,
-        .send_queue = record->send_queue,
-        .total_retrans = record->total_retrans,
-        .bytes_acked = record->bytes_acked,
-        .bytes_received = record->bytes_received,
-        .segs_out = record->segs_out,
-        .segs_in = record->segs_in,
-        .data_segs_in = record->data_segs_in,
-        .data_segs_out = record->data_segs_out,
-        .bytes_sent = record->bytes_sent,
-        .bytes_retrans = record->bytes_retrans,
     };
     memcpy(socket->local.words, record->local, sizeof(record->local));
     memcpy(socket->remote.words, record->remote, sizeof(record->remote));
+}
+
+static void read_counters(const struct trace_last_record *last, struct socket *socket) {
+    socket->has = SOCKET_HAS_INFO | SOCKET_HAS_BYTES | SOCKET_HAS_SENT | SOCKET_HAS_DATA_SEGS;
+    socket->recv_queue = last->recv_queue;
+    socket->send_queue = last->send_queue;
+    socket->total_retrans = last->total_retrans;
+    socket->bytes_acked = last->bytes_acked;
+    socket->bytes_received = last->bytes_received;
+    socket->segs_out = last->segs_out;
+    socket->segs_in = last->segs_in;
+    socket->data_segs_in = last->data_segs_in;
+    socket->data_segs_out = last->data_segs_out;
+    socket->bytes_sent = last->bytes_sent;
+    socket->bytes_retrans = last->bytes_retrans;
 }
 
 /* What sock_diag has to be asked for again. */
@@ -232,9 +235,10 @@ static int take(void *into, void *data, size_t size) {
     struct socket socket, minisock;
     struct move move = {.socket = &socket};
 
-    (void)size;
     source->came = true;
     read_socket(record, &socket);
+    if (size >= sizeof(struct trace_last_record))
+        read_counters(data, &socket);
     if (!filter_matches(source->filter, &socket))
         return 0;
     if (record->kind == TRACE_REQUEST) {
