@@ -204,6 +204,14 @@ static struct connection *find_or_rename(struct tracker *tracker, const struct s
     return connection;
 }
 
+/* connect() chooses the port after the state. */
+static void fill_in_port(struct connection *connection, const struct socket *socket) {
+    if (connection->local_port || !socket->local_port)
+        return;
+    connection->local_port = socket->local_port;
+    connection->local = socket->local;
+}
+
 /* Takes over what may change while a connection lives. */
 static void update(struct connection *connection, const struct socket *socket, int64_t at_ns) {
     if (connection->inode != socket->inode)
@@ -212,11 +220,7 @@ static void update(struct connection *connection, const struct socket *socket, i
     if (socket->inode)
         connection->uid = socket->uid;
     connection->minisock = is_minisock(socket);
-    /* connect() chooses the port after the state. */
-    if (connection->local_port == 0 && socket->local_port) {
-        connection->local_port = socket->local_port;
-        connection->local = socket->local;
-    }
+    fill_in_port(connection, socket);
     if (connection->minisock)
         connection->expires_ns = at_ns + socket->timer_ms * NS_PER_MS;
     verdict_observe(connection, socket);
@@ -560,7 +564,9 @@ static struct connection *meet(struct tracker *tracker, const struct move *move)
 
 static void note(struct connection *connection, const struct move *move) {
     connection->traced = true;
-    if ((move->kind == MOVE_ERROR || move->socket->state == TCP_STATE_CLOSE) && move->error > 0 && move->error <= UINT8_MAX)
+    fill_in_port(connection, move->socket);
+    if ((move->kind == MOVE_ERROR || move->socket->state == TCP_STATE_CLOSE) && move->error > 0 &&
+        move->error <= UINT8_MAX)
         connection->error = (uint8_t)move->error;
     connection->reset_received |= move->kind == MOVE_RESET_RECEIVED;
     connection->reset_sent |= move->kind == MOVE_RESET_SENT;
