@@ -401,7 +401,7 @@ void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t 
     if (connection && is_tombstone(connection))
         return;
     if (!connection) {
-        connection = add(tracker, socket, at_ns, tracker->walk > 1);
+        connection = add(tracker, socket, at_ns, tracker->ended_ns[0] != 0);
         if (!connection) {
             tracker->lost++;
             return;
