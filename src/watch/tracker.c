@@ -16,6 +16,9 @@
  * does not meet the socket any more. */
 #define SETTLE_NS (50 * NS_PER_MS)
 
+/* What is asked for all the time stood this much before it is told to be gone, at the latest. */
+#define ASKED_NS NS_PER_S
+
 /* Ended connections whose process has still to close them are remembered, so that their destroy
  * message is not taken for a new connection. So many at the most. */
 #define TOMBSTONES_MAX 20000
@@ -45,6 +48,7 @@ struct tracker {
     struct unsure unsure[UNSURE_MAX]; /* a ring */
     size_t next_unsure;
     bool exact; /* what is observed now is told at its moment */
+    bool asked; /* and this is known from a question that is asked all the time */
 };
 
 struct tracker *tracker_new(const struct tracker_settings *settings) {
@@ -281,7 +285,7 @@ static void emit_closed(struct tracker *tracker, struct connection *connection, 
         .from = from,
         .to = connection->state,
         .held = !connection->freed && connection->inode,
-        .seen_ns = tracker->ended_ns[1],
+        .seen_ns = tracker->asked ? at_ns - ASKED_NS : tracker->ended_ns[1],
     };
 
     connection->closed_due = false;
@@ -622,7 +626,10 @@ void tracker_ended(struct tracker *tracker, uint64_t cookie, int64_t at_ns) {
         return;
     /* A request has no message, and that of a full socket has come. */
     connection->freed = true;
+    /* Long past its timer nobody has asked in between. */
+    tracker->asked = at_ns < connection->expires_ns + 2 * ASKED_NS;
     gone(tracker, connection, NULL, at_ns);
+    tracker->asked = false;
 }
 
 void tracker_begin_walk(struct tracker *tracker) {
