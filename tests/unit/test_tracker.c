@@ -5,6 +5,7 @@
 
 #include "units/duration.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,7 +21,8 @@ struct watch {
     size_t count;
     bool look_fails, counts_only;
     size_t events;
-    char log[4096]; /* what was emitted, a line an event */
+    uint16_t last_port; /* of the last event's connection */
+    char log[4096];     /* what was emitted, a line an event */
     size_t len;
 };
 
@@ -53,14 +55,17 @@ static void note_skipped(struct watch *watch, const struct event *event) {
 }
 
 static void note_end(struct watch *watch, const struct event *event) {
-    static const char *const causes[CAUSE_COUNT] = {"unknown", "fin", "reset",
-                                                    "timed-out", [CAUSE_ABORTED] = "aborted"};
+    static const char *const causes[CAUSE_COUNT] = {"unknown",    "fin",     "reset",
+                                                    "timed-out",  "refused", "host-gone",
+                                                    "no-network", "aborted", "destroyed"};
     static const char *const sides[] = {"", " local", " remote"};
 
     note(watch, " %s%s%s", causes[event->cause], sides[event->closed_first],
          event->held ? " held" : "");
     if (event->totals.bytes_sent >= 0)
         note(watch, " sent %lld", (long long)event->totals.bytes_sent);
+    if (event->error)
+        note(watch, " errno %d", event->error);
 }
 
 /* "3 ESTABLISHED>CLOSE_WAIT after 2000", the cookie first. */
@@ -80,6 +85,7 @@ static void on_event(void *into, struct event *event) {
         note(watch, "lost %llu\n", (unsigned long long)event->count);
         return;
     }
+    watch->last_port = event->connection->local_port;
     note(watch, "%llu%s", (unsigned long long)event->connection->cookie, kinds[event->kind]);
     if (event->kind == EVENT_TRANSITION)
         note(watch, "%s>", tcp_state_name(event->from));
@@ -89,7 +95,7 @@ static void on_event(void *into, struct event *event) {
     note_skipped(watch, event);
     if (event->kind == EVENT_CLOSED)
         note_end(watch, event);
-    note(watch, "%s\n", event->initial ? " initial" : "");
+    note(watch, "%s%s\n", event->initial ? " initial" : "", event->exact ? " exact" : "");
 }
 
 static int look(void *into, const struct socket *wanted, struct socket *found) {
@@ -1182,6 +1188,448 @@ static void an_orphan_that_was_not_watched_may_have_ended_either_way(void **stat
     watch_free(watch);
 }
 
+/* What a source tells that tells of every move. */
+
+/* The socket as it is after the move. */
+static void tell(struct watch *watch, enum move_kind kind, const struct socket *socket,
+                 enum tcp_state from, int error, const struct socket *successor) {
+    const struct move move = {
+        .kind = kind,
+        .from = from,
+        .error = error,
+        .socket = socket,
+        .successor = successor,
+        .at_ns = watch->now_ns,
+    };
+
+    tracker_moved(watch->tracker, &move);
+}
+
+static void move(struct watch *watch, uint64_t cookie, enum tcp_state from, enum tcp_state to) {
+    const struct socket socket = socket_of(cookie, to);
+
+    tell(watch, MOVE_STATE, &socket, from, 0, NULL);
+    pass(watch, SOON);
+}
+
+/* Its last move, with the counters; the error is what the application gets. */
+static void move_to_close(struct watch *watch, uint64_t cookie, enum tcp_state from, int error,
+                          const struct socket *successor) {
+    const struct socket last = last_of(cookie);
+
+    tell(watch, MOVE_STATE, &last, from, error, successor);
+    pass(watch, SOON);
+}
+
+/* An error or a RST, in this state. */
+static void happen(struct watch *watch, uint64_t cookie, enum move_kind kind, enum tcp_state in,
+                   int error) {
+    const struct socket socket = socket_of(cookie, in);
+
+    tell(watch, kind, &socket, in, error, NULL);
+}
+
+static struct socket minisock_of(uint64_t cookie, enum tcp_state state) {
+    struct socket socket = socket_of(cookie, state);
+
+    socket.timer = SOCKET_TIMER_TIME_WAIT;
+    socket.timer_ms = 60000;
+    socket.inode = socket.uid = 0;
+    return socket;
+}
+
+/* A watch whose only walk met an empty table. */
+static struct watch *watch_traced(void) {
+    struct watch *watch = watch_new(0);
+
+    walk_later(watch);
+    expect(watch, "");
+    return watch;
+}
+
+/* The walk met it, and the moves go on from there. */
+static struct watch *watch_traced_in(enum tcp_state state) {
+    struct watch *watch = watch_new(0);
+
+    stand(watch, 1, state);
+    walk_later(watch);
+    forget(watch);
+    return watch;
+}
+
+static void the_side_that_connects_is_told_from_close_to_close(void **state) {
+    const struct socket time_wait = minisock_of(1, TCP_STATE_TIME_WAIT);
+    struct watch *watch = watch_traced();
+
+    (void)state;
+    move(watch, 1, TCP_STATE_CLOSE, TCP_STATE_SYN_SENT);
+    expect(watch, "1 appeared SYN_SENT exact\n");
+    move(watch, 1, TCP_STATE_SYN_SENT, TCP_STATE_ESTABLISHED);
+    expect(watch, "1 SYN_SENT>ESTABLISHED after 2 exact\n");
+    move(watch, 1, TCP_STATE_ESTABLISHED, TCP_STATE_FIN_WAIT1);
+    expect(watch, "1 ESTABLISHED>FIN_WAIT1 after 2 exact\n");
+    move(watch, 1, TCP_STATE_FIN_WAIT1, TCP_STATE_FIN_WAIT2);
+    expect(watch, "1 FIN_WAIT1>FIN_WAIT2 after 2 exact\n");
+    move_to_close(watch, 1, TCP_STATE_FIN_WAIT2, 0, &time_wait);
+    expect(watch, "1 FIN_WAIT2>TIME_WAIT after 2 exact\n"
+                  "1 closed TIME_WAIT fin local sent 701 exact\n");
+    tracker_ended(watch->tracker, 1, watch->now_ns);
+    expect(watch, "1 TIME_WAIT>CLOSE after 2\n");
+    assert_null(tracker_next(watch->tracker, NULL));
+    watch_free(watch);
+}
+
+static void the_side_that_accepts_is_told_from_its_handshake_on(void **state) {
+    struct watch *watch = watch_traced();
+    struct socket socket = socket_of(2, TCP_STATE_ESTABLISHED);
+
+    (void)state;
+    socket.inode = 0; /* nobody has accepted it yet */
+    tell(watch, MOVE_STATE, &socket, TCP_STATE_SYN_RECV, 0, NULL);
+    expect(watch, "2 appeared ESTABLISHED exact\n");
+    pass(watch, SOON);
+    move(watch, 2, TCP_STATE_ESTABLISHED, TCP_STATE_CLOSE_WAIT);
+    expect(watch, "2 ESTABLISHED>CLOSE_WAIT after 2 exact\n");
+    move(watch, 2, TCP_STATE_CLOSE_WAIT, TCP_STATE_LAST_ACK);
+    expect(watch, "2 CLOSE_WAIT>LAST_ACK after 2 exact\n");
+    move_to_close(watch, 2, TCP_STATE_LAST_ACK, 0, NULL);
+    expect(watch, "2 LAST_ACK>CLOSE after 2 exact\n2 closed CLOSE fin remote sent 702 exact\n");
+    assert_null(tracker_next(watch->tracker, NULL));
+    watch_free(watch);
+}
+
+static void fins_that_cross_go_by_closing(void **state) {
+    const struct socket time_wait = minisock_of(1, TCP_STATE_TIME_WAIT);
+    struct watch *watch = watch_traced_in(TCP_STATE_ESTABLISHED);
+
+    (void)state;
+    move(watch, 1, TCP_STATE_ESTABLISHED, TCP_STATE_FIN_WAIT1);
+    move(watch, 1, TCP_STATE_FIN_WAIT1, TCP_STATE_CLOSING);
+    move_to_close(watch, 1, TCP_STATE_CLOSING, 0, &time_wait);
+    expect(watch, "1 ESTABLISHED>FIN_WAIT1 after >100 exact\n"
+                  "1 FIN_WAIT1>CLOSING after 2 exact\n"
+                  "1 CLOSING>TIME_WAIT after 2 exact\n"
+                  "1 closed TIME_WAIT fin sent 701 exact\n");
+    watch_free(watch);
+}
+
+/* No walk met it, and its beginning was not told: what came before was. */
+static void one_that_is_met_in_its_middle_was_there_before(void **state) {
+    struct watch *watch = watch_traced();
+
+    (void)state;
+    move(watch, 1, TCP_STATE_ESTABLISHED, TCP_STATE_CLOSE_WAIT);
+    expect(watch, "1 appeared ESTABLISHED initial exact\n"
+                  "1 ESTABLISHED>CLOSE_WAIT after >0 exact\n");
+    happen(watch, 2, MOVE_RESET_RECEIVED, TCP_STATE_ESTABLISHED, 0);
+    expect(watch, "2 appeared ESTABLISHED initial exact\n");
+    move_to_close(watch, 3, TCP_STATE_LAST_ACK, 0, NULL);
+    expect(watch, "3 appeared LAST_ACK initial exact\n"
+                  "3 LAST_ACK>CLOSE after >0 exact\n"
+                  "3 closed CLOSE fin remote sent 703 exact\n");
+    watch_free(watch);
+}
+
+/* Moves from before the walk's end are read after it. */
+static void what_the_walk_already_saw_is_not_told_again(void **state) {
+    struct watch *watch = watch_new(0);
+    const struct socket established = socket_of(1, TCP_STATE_ESTABLISHED);
+    const struct socket fin_wait1 = socket_of(1, TCP_STATE_FIN_WAIT1);
+    const struct socket fin_wait2 = socket_of(1, TCP_STATE_FIN_WAIT2);
+
+    (void)state;
+    stand(watch, 1, TCP_STATE_FIN_WAIT1);
+    walk(watch);
+    expect(watch, "1 appeared FIN_WAIT1 initial\n");
+    tell(watch, MOVE_STATE, &established, TCP_STATE_SYN_SENT, 0, NULL);
+    tell(watch, MOVE_STATE, &fin_wait1, TCP_STATE_ESTABLISHED, 0, NULL);
+    expect(watch, "");
+    tell(watch, MOVE_STATE, &fin_wait2, TCP_STATE_FIN_WAIT1, 0, NULL);
+    expect(watch, "1 FIN_WAIT1>FIN_WAIT2 after >0 exact\n");
+    watch_free(watch);
+}
+
+/* Its minisock was there with the walk, the socket's last moves come after that. */
+static void what_is_a_minisock_already_does_not_move_back(void **state) {
+    struct watch *watch = watch_new(0);
+    const struct socket fin_wait2 = socket_of(1, TCP_STATE_FIN_WAIT2);
+    const struct socket time_wait = minisock_of(1, TCP_STATE_TIME_WAIT);
+
+    (void)state;
+    stand_mini(watch, 1, TCP_STATE_TIME_WAIT);
+    walk(watch);
+    expect(watch, "1 appeared TIME_WAIT initial\n");
+    pass(watch, SOON);
+    tell(watch, MOVE_STATE, &fin_wait2, TCP_STATE_FIN_WAIT1, 0, NULL);
+    move_to_close(watch, 1, TCP_STATE_FIN_WAIT2, 0, &time_wait);
+    move_to_close(watch, 1, TCP_STATE_FIN_WAIT2, 0, NULL);
+    expect(watch, "");
+    tracker_ended(watch->tracker, 1, watch->now_ns);
+    expect(watch, "1 TIME_WAIT>CLOSE after >6\n");
+    watch_free(watch);
+}
+
+static void an_orphan_goes_on_until_it_is_asked_for(void **state) {
+    const struct socket orphan = minisock_of(1, TCP_STATE_FIN_WAIT2);
+    const struct socket time_wait = minisock_of(1, TCP_STATE_TIME_WAIT);
+    struct watch *watch = watch_traced_in(TCP_STATE_FIN_WAIT1);
+
+    (void)state;
+    move(watch, 1, TCP_STATE_FIN_WAIT1, TCP_STATE_FIN_WAIT2);
+    expect(watch, "1 FIN_WAIT1>FIN_WAIT2 after >100 exact\n");
+    move_to_close(watch, 1, TCP_STATE_FIN_WAIT2, 0, &orphan);
+    expect(watch, ""); /* what takes its place is in the same state */
+    pass(watch, LATE);
+    tracker_seen(watch->tracker, &time_wait, watch->now_ns);
+    expect(watch, "1 FIN_WAIT2>TIME_WAIT after 104\n"
+                  "1 closed TIME_WAIT fin local sent 701\n");
+    pass(watch, 60 * NS_PER_S);
+    tracker_ended(watch->tracker, 1, watch->now_ns);
+    expect(watch, "1 TIME_WAIT>CLOSE after 60000\n");
+    assert_null(tracker_next(watch->tracker, NULL));
+    watch_free(watch);
+}
+
+/* The peer's FIN never came. No walk has looked again, and yet it was there until its timer. */
+static void an_orphan_whose_timer_ran_out_has_timed_out(void **state) {
+    const struct socket orphan = minisock_of(1, TCP_STATE_FIN_WAIT2);
+    struct watch *watch = watch_traced_in(TCP_STATE_FIN_WAIT1);
+
+    (void)state;
+    move(watch, 1, TCP_STATE_FIN_WAIT1, TCP_STATE_FIN_WAIT2);
+    move_to_close(watch, 1, TCP_STATE_FIN_WAIT2, 0, &orphan);
+    forget(watch);
+    pass(watch, 60 * NS_PER_S);
+    tracker_ended(watch->tracker, 1, watch->now_ns);
+    expect(watch, "1 FIN_WAIT2>CLOSE after 60004\n1 closed CLOSE timed-out sent 701\n");
+    watch_free(watch);
+}
+
+/* Before its timer, or long after where nobody could ask for it: the process was stopped. */
+static void an_orphan_that_ends_at_another_time_may_have_been_reset(void **state) {
+    static const int64_t after_s[] = {30, 80};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(after_s); i++) {
+        const struct socket orphan = minisock_of(1, TCP_STATE_FIN_WAIT2);
+        struct watch *watch = watch_traced_in(TCP_STATE_FIN_WAIT1);
+
+        move(watch, 1, TCP_STATE_FIN_WAIT1, TCP_STATE_FIN_WAIT2);
+        move_to_close(watch, 1, TCP_STATE_FIN_WAIT2, 0, &orphan);
+        forget(watch);
+        pass(watch, after_s[i] * NS_PER_S);
+        tracker_ended(watch->tracker, 1, watch->now_ns);
+        assert_non_null(strstr(watch->log, "1 closed CLOSE unknown sent 701\n"));
+        watch_free(watch);
+    }
+}
+
+/* connect() sets the state, then chooses the port. */
+static void a_port_that_comes_after_the_state_is_filled_in(void **state) {
+    static const enum tcp_state after[] = {TCP_STATE_ESTABLISHED, TCP_STATE_CLOSE};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(after); i++) {
+        struct watch *watch = watch_traced();
+        struct socket socket = socket_of(1, TCP_STATE_SYN_SENT);
+        const struct connection *connection;
+
+        socket.local_port = 0;
+        tell(watch, MOVE_STATE, &socket, TCP_STATE_CLOSE, 0, NULL);
+        connection = tracker_next(watch->tracker, NULL);
+        assert_non_null(connection);
+        assert_int_equal(connection->local_port, 0);
+        socket = socket_of(1, after[i]);
+        /* Where it is refused at once, the end is the first that has it. */
+        if (after[i] == TCP_STATE_CLOSE)
+            happen(watch, 1, MOVE_ERROR, TCP_STATE_SYN_SENT, ECONNREFUSED);
+        else
+            tell(watch, MOVE_STATE, &socket, TCP_STATE_SYN_SENT, 0, NULL);
+        assert_int_equal(connection->local_port, 9998);
+        watch_free(watch);
+    }
+}
+
+static void a_port_that_only_the_end_tells_is_in_the_last_events(void **state) {
+    struct watch *watch = watch_traced();
+    struct socket socket = socket_of(1, TCP_STATE_SYN_SENT);
+
+    (void)state;
+    socket.local_port = 0;
+    tell(watch, MOVE_STATE, &socket, TCP_STATE_CLOSE, 0, NULL);
+    watch->last_port = 0;
+    move_to_close(watch, 1, TCP_STATE_SYN_SENT, ECONNREFUSED, NULL);
+    assert_int_equal(watch->last_port, 9998);
+    watch_free(watch);
+}
+
+/* What came with the connection decides its cause, whatever state it ended in. */
+static void the_end_of_a_traced_connection_has_its_cause(void **state) {
+    static const struct {
+        const char *what;
+        enum tcp_state from;
+        int error;       /* told while it stood */
+        int close_error; /* told with its end */
+        bool received, sent;
+        const char *end;
+    } rows[] = {
+        {"refused", TCP_STATE_SYN_SENT, ECONNREFUSED, 0, true, false, "refused"},
+        {"refused, known by the RST alone", TCP_STATE_SYN_SENT, 0, 0, true, false, "refused"},
+        {"the error comes with the end", TCP_STATE_SYN_SENT, 0, ECONNREFUSED, false, false,
+         "refused"},
+        {"reset", TCP_STATE_ESTABLISHED, ECONNRESET, 0, true, false, "reset"},
+        {"reset after its FIN", TCP_STATE_CLOSE_WAIT, EPIPE, 0, true, false, "reset"},
+        {"reset by what was sent to a closed end", TCP_STATE_FIN_WAIT1, 0, 0, true, false, "reset"},
+        {"this side threw it away", TCP_STATE_ESTABLISHED, 0, 0, false, true, "aborted"},
+        {"after the peer's FIN", TCP_STATE_CLOSE_WAIT, 0, 0, false, true, "aborted"},
+        {"as an orphan", TCP_STATE_FIN_WAIT2, 0, 0, false, true, "aborted"},
+        {"connect() given up", TCP_STATE_SYN_SENT, 0, 0, false, false, "aborted"},
+        {"a kernel without those tracepoints", TCP_STATE_ESTABLISHED, 0, 0, false, false,
+         "aborted"},
+        {"timed out", TCP_STATE_ESTABLISHED, ETIMEDOUT, 0, false, true, "timed-out"},
+        {"timed out while it closed", TCP_STATE_LAST_ACK, ETIMEDOUT, 0, false, false, "timed-out"},
+        {"host unreachable", TCP_STATE_SYN_SENT, EHOSTUNREACH, 0, false, false, "host-gone"},
+        {"host down", TCP_STATE_SYN_SENT, EHOSTDOWN, 0, false, false, "host-gone"},
+        {"network unreachable", TCP_STATE_ESTABLISHED, ENETUNREACH, 0, false, false, "no-network"},
+        {"network down", TCP_STATE_ESTABLISHED, ENETDOWN, 0, false, false, "no-network"},
+        {"ss -K", TCP_STATE_ESTABLISHED, ECONNABORTED, 0, false, true, "destroyed"},
+        {"both FINs", TCP_STATE_LAST_ACK, 0, 0, false, false, "fin remote"},
+        {"a RST in the place of the last ACK", TCP_STATE_LAST_ACK, 0, 0, true, false, "reset"},
+        {"an orphan that went unexplained", TCP_STATE_FIN_WAIT1, 0, 0, false, false, "unknown"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct watch *watch = watch_traced_in(rows[i].from);
+        const int error = rows[i].error ? rows[i].error : rows[i].close_error;
+        char wanted[200];
+
+        if (rows[i].received)
+            happen(watch, 1, MOVE_RESET_RECEIVED, rows[i].from, 0);
+        if (rows[i].sent)
+            happen(watch, 1, MOVE_RESET_SENT, rows[i].from, 0);
+        if (rows[i].error)
+            happen(watch, 1, MOVE_ERROR, rows[i].from, rows[i].error);
+        expect(watch, "");
+        move_to_close(watch, 1, rows[i].from, rows[i].close_error, NULL);
+        snprintf(wanted, sizeof(wanted), "1 %s>CLOSE after >100 exact\n1 closed CLOSE %s sent 701",
+                 tcp_state_name(rows[i].from), rows[i].end);
+        if (error)
+            snprintf(wanted + strlen(wanted), sizeof(wanted) - strlen(wanted), " errno %d", error);
+        strcat(wanted, " exact\n");
+        if (strcmp(watch->log, wanted) != 0)
+            fail_msg("%s: %s", rows[i].what, watch->log);
+        watch_free(watch);
+    }
+}
+
+/* Once it is told to have ended, nothing is told of it any more. */
+static void nothing_is_told_twice(void **state) {
+    struct watch *watch = watch_traced();
+    const struct socket time_wait = minisock_of(2, TCP_STATE_TIME_WAIT);
+
+    (void)state;
+    move(watch, 1, TCP_STATE_CLOSE, TCP_STATE_SYN_SENT);
+    move(watch, 1, TCP_STATE_SYN_SENT, TCP_STATE_ESTABLISHED);
+    forget(watch);
+    move(watch, 1, TCP_STATE_SYN_SENT, TCP_STATE_ESTABLISHED);
+    happen(watch, 1, MOVE_ERROR, TCP_STATE_ESTABLISHED, ETIMEDOUT);
+    happen(watch, 1, MOVE_ERROR, TCP_STATE_ESTABLISHED, ETIMEDOUT);
+    expect(watch, "");
+    move_to_close(watch, 1, TCP_STATE_ESTABLISHED, 0, NULL);
+    forget(watch);
+    /* A walk, the time that passes and the end of the watch find nothing left of it. */
+    walk_later(watch);
+    tracker_ended(watch->tracker, 1, watch->now_ns);
+    expect(watch, "");
+    move(watch, 2, TCP_STATE_FIN_WAIT1, TCP_STATE_FIN_WAIT2);
+    move_to_close(watch, 2, TCP_STATE_FIN_WAIT2, 0, &time_wait);
+    forget(watch);
+    tracker_seen(watch->tracker, &time_wait, watch->now_ns);
+    pass(watch, LATE);
+    expect(watch, "");
+    tracker_finish(watch->tracker, watch->now_ns);
+    assert_null(strstr(watch->log, "closed"));
+    watch_free(watch);
+}
+
+/* The socket of a connect() that failed may be used for the next one: its cookie stays. */
+static void a_socket_that_connects_again_is_another_connection(void **state) {
+    struct watch *watch = watch_traced();
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        move(watch, 1, TCP_STATE_CLOSE, TCP_STATE_SYN_SENT);
+        move_to_close(watch, 1, TCP_STATE_SYN_SENT, ECONNREFUSED, NULL);
+        expect(watch, "1 appeared SYN_SENT exact\n"
+                      "1 SYN_SENT>CLOSE after 2 exact\n"
+                      "1 closed CLOSE refused sent 701 errno 111 exact\n");
+    }
+    watch_free(watch);
+}
+
+static void a_request_ends_where_it_is_not_there_any_more(void **state) {
+    struct watch *watch = watch_traced();
+    struct socket request = socket_of(1, TCP_STATE_SYN_RECV);
+
+    (void)state;
+    request.inode = 0;
+    tracker_seen(watch->tracker, &request, watch->now_ns);
+    request.cookie = 2;
+    request.remote_port++;
+    tracker_seen(watch->tracker, &request, watch->now_ns);
+    forget(watch);
+    pass(watch, SOON);
+    /* One is answered at last, the other never. */
+    move(watch, 2, TCP_STATE_SYN_RECV, TCP_STATE_ESTABLISHED);
+    expect(watch, "2 SYN_RECV>ESTABLISHED after 2 exact\n");
+    tracker_ended(watch->tracker, 1, watch->now_ns);
+    expect(watch, "1 SYN_RECV>CLOSE after 4\n1 closed CLOSE unknown\n");
+    watch_free(watch);
+}
+
+static void the_end_of_what_nobody_knows_is_nothing(void **state) {
+    struct watch *watch = watch_traced_in(TCP_STATE_ESTABLISHED);
+
+    (void)state;
+    tracker_ended(watch->tracker, 77, watch->now_ns);
+    expect(watch, "");
+    assert_non_null(tracker_next(watch->tracker, NULL));
+    watch_free(watch);
+}
+
+static void a_listener_that_is_traced_is_not_closed(void **state) {
+    struct watch *watch = watch_traced();
+
+    (void)state;
+    move(watch, 1, TCP_STATE_CLOSE, TCP_STATE_LISTEN);
+    move_to_close(watch, 1, TCP_STATE_LISTEN, 0, NULL);
+    expect(watch, "1 appeared LISTEN exact\n1 LISTEN>CLOSE after 2 exact\n");
+    watch_free(watch);
+}
+
+/* connect() and close() tell who did it. */
+static void who_moved_its_own_socket_owns_it(void **state) {
+    struct watch *watch = watch_traced();
+    const struct owner owner = {.pid = 4711, .holders = 1, .name = "client"};
+    const struct socket socket = socket_of(1, TCP_STATE_SYN_SENT);
+    const struct move begin = {.kind = MOVE_STATE,
+                               .from = TCP_STATE_CLOSE,
+                               .socket = &socket,
+                               .owner = &owner,
+                               .at_ns = watch->now_ns};
+    const struct connection *connection;
+
+    (void)state;
+    tracker_moved(watch->tracker, &begin);
+    connection = tracker_next(watch->tracker, NULL);
+    assert_true(connection->owner_known);
+    assert_int_equal(connection->owner.pid, 4711);
+    move(watch, 1, TCP_STATE_SYN_SENT, TCP_STATE_ESTABLISHED);
+    assert_int_equal(connection->owner.pid, 4711);
+    watch_free(watch);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_stands_at_the_first_walk_was_there_before),
@@ -1239,6 +1687,24 @@ int main(void) {
         cmocka_unit_test(what_has_no_message_explains_no_loss),
         cmocka_unit_test(an_orphan_that_ends_before_its_timer_may_have_been_destroyed),
         cmocka_unit_test(an_orphan_that_was_not_watched_may_have_ended_either_way),
+        cmocka_unit_test(the_side_that_connects_is_told_from_close_to_close),
+        cmocka_unit_test(the_side_that_accepts_is_told_from_its_handshake_on),
+        cmocka_unit_test(fins_that_cross_go_by_closing),
+        cmocka_unit_test(one_that_is_met_in_its_middle_was_there_before),
+        cmocka_unit_test(what_the_walk_already_saw_is_not_told_again),
+        cmocka_unit_test(what_is_a_minisock_already_does_not_move_back),
+        cmocka_unit_test(an_orphan_goes_on_until_it_is_asked_for),
+        cmocka_unit_test(an_orphan_whose_timer_ran_out_has_timed_out),
+        cmocka_unit_test(an_orphan_that_ends_at_another_time_may_have_been_reset),
+        cmocka_unit_test(a_port_that_comes_after_the_state_is_filled_in),
+        cmocka_unit_test(a_port_that_only_the_end_tells_is_in_the_last_events),
+        cmocka_unit_test(the_end_of_a_traced_connection_has_its_cause),
+        cmocka_unit_test(nothing_is_told_twice),
+        cmocka_unit_test(a_socket_that_connects_again_is_another_connection),
+        cmocka_unit_test(a_request_ends_where_it_is_not_there_any_more),
+        cmocka_unit_test(the_end_of_what_nobody_knows_is_nothing),
+        cmocka_unit_test(a_listener_that_is_traced_is_not_closed),
+        cmocka_unit_test(who_moved_its_own_socket_owns_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
