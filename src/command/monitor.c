@@ -402,6 +402,16 @@ static void catch_up(struct watch *watch) {
     tracker_finish(watch->tracker, clock_now());
 }
 
+/* What time alone brings. Returns when to call it again. */
+static int64_t settle(struct watch *watch) {
+    const int64_t settle_ns = tracker_settle(watch->tracker, clock_now());
+    const int64_t stuck_ns = watch->source.trace
+                                 ? tracker_look_for_stuck(watch->tracker, clock_now())
+                                 : INT64_MAX; /* its walks do */
+
+    return settle_ns < stuck_ns ? settle_ns : stuck_ns;
+}
+
 static void loop(struct watch *watch, const sigset_t *unblocked) {
     const struct options *options = watch->options;
     const int64_t end_ns =
@@ -417,7 +427,7 @@ static void loop(struct watch *watch, const sigset_t *unblocked) {
             warn("cannot read the kernel's sockets");
             finish(watch, STATUS_FAILED);
         }
-        settle_ns = tracker_settle(watch->tracker, clock_now());
+        settle_ns = settle(watch);
         flush(watch);
         if (clock_now() >= check_ns) {
             check_surroundings(watch);

@@ -19,6 +19,11 @@
 /* What is asked for all the time stood this much before it is told to be gone, at the latest. */
 #define ASKED_NS NS_PER_S
 
+/* Where no walk comes by, stays are looked at so often in the time that is too long, and no less
+ * often than this. */
+#define STUCK_LOOKS   8
+#define STUCK_LOOK_NS NS_PER_S
+
 /* Ended connections whose process has still to close them are remembered, so that their destroy
  * message is not taken for a new connection. So many at the most. */
 #define TOMBSTONES_MAX 20000
@@ -47,8 +52,9 @@ struct tracker {
     uint32_t lost_walk;               /* the walk during or before which they were */
     struct unsure unsure[UNSURE_MAX]; /* a ring */
     size_t next_unsure;
-    bool exact; /* what is observed now is told at its moment */
-    bool asked; /* and this is known from a question that is asked all the time */
+    int64_t stuck_look_ns; /* when to look at stays again */
+    bool exact;            /* what is observed now is told at its moment */
+    bool asked;            /* and this is known from a question that is asked all the time */
 };
 
 struct tracker *tracker_new(const struct tracker_settings *settings) {
@@ -684,14 +690,22 @@ struct socket tracker_socket(const struct connection *connection) {
     };
 }
 
+/* As a source's look: 0 also where another has taken its addresses. */
+static int look_again(const struct tracker *tracker, const struct connection *connection,
+                      struct socket *found) {
+    const struct socket wanted = tracker_socket(connection);
+    const int stands = tracker->settings.look(tracker->settings.into, &wanted, found);
+
+    return stands > 0 ? found->cookie == connection->cookie : stands;
+}
+
 /* Looks again for a connection that the walk did not meet: a walk is no instant, and may pass by a
  * socket that moves in the table. */
 static void settle_missing(struct tracker *tracker, struct connection *connection, int64_t at_ns) {
-    const struct socket wanted = tracker_socket(connection);
     struct socket found;
-    const int stands = tracker->settings.look(tracker->settings.into, &wanted, &found);
+    const int stands = look_again(tracker, connection, &found);
 
-    if (stands > 0 && found.cookie == connection->cookie)
+    if (stands > 0)
         tracker_seen(tracker, &found, at_ns);
     else if (stands >= 0)
         gone(tracker, connection, NULL, at_ns);
@@ -732,6 +746,27 @@ int64_t tracker_settle(struct tracker *tracker, int64_t at_ns) {
     if (tracker->lost && tracker->lost_walk < tracker->walk)
         emit_lost(tracker, at_ns);
     return tracker->settle_ns;
+}
+
+/* A state that has changed is left to the move that tells it, and is not read yet. */
+int64_t tracker_look_for_stuck(struct tracker *tracker, int64_t at_ns) {
+    const int64_t pause_ns = tracker->settings.stuck_ns / STUCK_LOOKS;
+    struct connection *connection, *next;
+    struct socket found;
+
+    if (tracker->settings.stuck_ns == 0)
+        return INT64_MAX;
+    if (at_ns < tracker->stuck_look_ns)
+        return tracker->stuck_look_ns;
+    HASH_ITER(hh, tracker->table, connection, next) {
+        if (connection->stuck_ns == 0 || at_ns < connection->stuck_ns || is_tombstone(connection) ||
+            look_again(tracker, connection, &found) != 1 || found.state != connection->state)
+            continue;
+        update(connection, &found, at_ns);
+        speak_if_stuck(connection, tracker, &found, at_ns);
+    }
+    tracker->stuck_look_ns = at_ns + (pause_ns < STUCK_LOOK_NS ? pause_ns : STUCK_LOOK_NS);
+    return tracker->stuck_look_ns;
 }
 
 void tracker_finish(struct tracker *tracker, int64_t at_ns) {

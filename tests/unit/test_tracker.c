@@ -1608,6 +1608,54 @@ static void a_listener_that_is_traced_is_not_closed(void **state) {
     watch_free(watch);
 }
 
+/* No walk comes by: the stay is looked at. */
+static void a_traced_stay_that_is_too_long_is_said_each_time_it_doubles(void **state) {
+    struct watch *watch = watch_new(10 * NS_PER_S);
+    int64_t looked_ns;
+
+    (void)state;
+    walk_later(watch);
+    stand(watch, 1, TCP_STATE_CLOSE_WAIT);
+    move(watch, 1, TCP_STATE_ESTABLISHED, TCP_STATE_CLOSE_WAIT);
+    forget(watch);
+    looked_ns = tracker_look_for_stuck(watch->tracker, watch->now_ns);
+    assert_true(looked_ns > watch->now_ns && looked_ns <= watch->now_ns + NS_PER_S);
+    pass(watch, 9 * NS_PER_S);
+    tracker_look_for_stuck(watch->tracker, watch->now_ns);
+    expect(watch, "");
+    pass(watch, NS_PER_S);
+    looked_ns = tracker_look_for_stuck(watch->tracker, watch->now_ns);
+    expect(watch, "1 stuck CLOSE_WAIT after 10002\n");
+    /* Not before its time. */
+    pass(watch, 10 * NS_PER_MS);
+    assert_int_equal(tracker_look_for_stuck(watch->tracker, watch->now_ns), looked_ns);
+    pass(watch, 10 * NS_PER_S);
+    tracker_look_for_stuck(watch->tracker, watch->now_ns);
+    expect(watch, "1 stuck CLOSE_WAIT after 20012\n");
+    /* What has moved, or has gone, is told by its move. */
+    pass(watch, 30 * NS_PER_S);
+    stand(watch, 1, TCP_STATE_LAST_ACK);
+    tracker_look_for_stuck(watch->tracker, watch->now_ns);
+    pass(watch, NS_PER_S);
+    vanish(watch, 1);
+    tracker_look_for_stuck(watch->tracker, watch->now_ns);
+    pass(watch, NS_PER_S);
+    stand(watch, 1, TCP_STATE_CLOSE_WAIT)->cookie = 2;
+    tracker_look_for_stuck(watch->tracker, watch->now_ns);
+    expect(watch, "");
+    watch_free(watch);
+}
+
+static void without_a_limit_no_traced_stay_is_looked_at(void **state) {
+    struct watch *watch = watch_traced_in(TCP_STATE_CLOSE_WAIT);
+
+    (void)state;
+    pass(watch, 1000 * NS_PER_S);
+    assert_true(tracker_look_for_stuck(watch->tracker, watch->now_ns) == INT64_MAX);
+    expect(watch, "");
+    watch_free(watch);
+}
+
 /* connect() and close() tell who did it. */
 static void who_moved_its_own_socket_owns_it(void **state) {
     struct watch *watch = watch_traced();
@@ -1704,6 +1752,8 @@ int main(void) {
         cmocka_unit_test(a_request_ends_where_it_is_not_there_any_more),
         cmocka_unit_test(the_end_of_what_nobody_knows_is_nothing),
         cmocka_unit_test(a_listener_that_is_traced_is_not_closed),
+        cmocka_unit_test(a_traced_stay_that_is_too_long_is_said_each_time_it_doubles),
+        cmocka_unit_test(without_a_limit_no_traced_stay_is_looked_at),
         cmocka_unit_test(who_moved_its_own_socket_owns_it),
     };
 
