@@ -552,26 +552,6 @@ void tracker_freed(struct tracker *tracker, const struct socket *last,
 
 /* What a source tells that tells of every move. */
 
-/* A connection that no walk has met, and that did not begin now: it stood when the watch began, or
- * what came before was lost. */
-static struct connection *meet(struct tracker *tracker, const struct move *move) {
-    const uint32_t beginnings = TCP_STATE_BIT(TCP_STATE_CLOSE) | TCP_STATE_BIT(TCP_STATE_LISTEN) |
-                                TCP_STATE_BIT(TCP_STATE_SYN_RECV);
-    const bool begins = move->kind == MOVE_STATE && (beginnings & TCP_STATE_BIT(move->from));
-    struct socket before = *move->socket;
-    struct connection *connection = add(tracker, move->socket, move->at_ns, begins);
-
-    if (!connection) {
-        tracker->lost++;
-        return NULL;
-    }
-    if (!begins && move->kind == MOVE_STATE)
-        before.state = (uint8_t)move->from;
-    update(connection, &before, move->at_ns);
-    emit_appeared(tracker, connection, &before, move->at_ns);
-    return connection;
-}
-
 static void note(struct connection *connection, const struct move *move) {
     connection->traced = true;
     fill_in_port(connection, move->socket);
@@ -584,6 +564,33 @@ static void note(struct connection *connection, const struct move *move) {
         connection->owner = *move->owner;
         connection->owner_known = true;
     }
+}
+
+/* A connection that no walk has met, and that did not begin now: it stood when the watch began, or
+ * what came before was lost. Where it connects, its beginning was told without the port that the
+ * filter asks for. */
+static struct connection *meet(struct tracker *tracker, const struct move *move) {
+    const uint32_t beginnings = TCP_STATE_BIT(TCP_STATE_CLOSE) | TCP_STATE_BIT(TCP_STATE_LISTEN) |
+                                TCP_STATE_BIT(TCP_STATE_SYN_RECV);
+    const bool begins = move->kind == MOVE_STATE && (beginnings & TCP_STATE_BIT(move->from));
+    const bool began = move->kind == MOVE_STATE && move->from == TCP_STATE_SYN_SENT &&
+                       tracker->ended_ns[0] && move->at_ns > tracker->ended_ns[0];
+    struct socket before = *move->socket;
+    struct connection *connection = add(tracker, move->socket, move->at_ns, begins || began);
+
+    if (!connection) {
+        tracker->lost++;
+        return NULL;
+    }
+    if (!begins && move->kind == MOVE_STATE)
+        before.state = (uint8_t)move->from;
+    if (!begins)
+        connection->born_ns = 0;
+    update(connection, &before, move->at_ns);
+    note(connection, move);
+    emit_appeared(tracker, connection, &before, move->at_ns);
+    connection->since_seen = begins;
+    return connection;
 }
 
 /* A walk that read the socket after the move, but before the move was read, knows better. */
@@ -604,10 +611,10 @@ void tracker_moved(struct tracker *tracker, const struct move *move) {
     if (connection && is_tombstone(connection))
         return;
     tracker->exact = true;
-    if (!connection)
-        connection = meet(tracker, move);
     if (connection)
         note(connection, move);
+    else
+        connection = meet(tracker, move);
     if (!connection || move->kind != MOVE_STATE || connection->state == socket->state ||
         (met && is_outdated(tracker, connection, move))) {
         if (connection && move->kind == MOVE_STATE && socket->state == TCP_STATE_CLOSE)

@@ -22,7 +22,8 @@ struct watch {
     bool look_fails, counts_only;
     size_t events;
     uint16_t last_port; /* of the last event's connection */
-    char log[4096];     /* what was emitted, a line an event */
+    uint32_t last_pid;
+    char log[4096]; /* what was emitted, a line an event */
     size_t len;
 };
 
@@ -86,6 +87,7 @@ static void on_event(void *into, struct event *event) {
         return;
     }
     watch->last_port = event->connection->local_port;
+    watch->last_pid = event->connection->owner.pid;
     note(watch, "%llu%s", (unsigned long long)event->connection->cookie, kinds[event->kind]);
     if (event->kind == EVENT_TRANSITION)
         note(watch, "%s>", tcp_state_name(event->from));
@@ -1330,6 +1332,28 @@ static void one_that_is_met_in_its_middle_was_there_before(void **state) {
     watch_free(watch);
 }
 
+/* The filter asks for a port that connect() had not chosen yet: what is told first is its end, and
+ * no walk met it. How long it took is not known. */
+static void one_that_connects_was_not_there_before(void **state) {
+    struct watch *watch = watch_traced();
+    struct socket last = last_of(1);
+
+    (void)state;
+    move(watch, 1, TCP_STATE_SYN_SENT, TCP_STATE_ESTABLISHED);
+    expect(watch, "1 appeared SYN_SENT exact\n1 SYN_SENT>ESTABLISHED after >0 exact\n");
+    move(watch, 1, TCP_STATE_ESTABLISHED, TCP_STATE_CLOSE_WAIT);
+    expect(watch, "1 ESTABLISHED>CLOSE_WAIT after 2 exact\n");
+    assert_int_equal(tracker_next(watch->tracker, NULL)->born_ns, 0);
+    watch_free(watch);
+    /* Before the walk was over it may have stood already. */
+    watch = watch_new(0);
+    tracker_begin_walk(watch->tracker);
+    tracker_end_walk(watch->tracker, watch->now_ns);
+    tell(watch, MOVE_STATE, &last, TCP_STATE_SYN_SENT, 0, NULL);
+    assert_non_null(strstr(watch->log, "1 appeared SYN_SENT initial exact\n"));
+    watch_free(watch);
+}
+
 /* Moves from before the walk's end are read after it. */
 static void what_the_walk_already_saw_is_not_told_again(void **state) {
     struct watch *watch = watch_new(0);
@@ -1670,6 +1694,7 @@ static void who_moved_its_own_socket_owns_it(void **state) {
 
     (void)state;
     tracker_moved(watch->tracker, &begin);
+    assert_int_equal(watch->last_pid, 4711); /* already as it appears */
     connection = tracker_next(watch->tracker, NULL);
     assert_true(connection->owner_known);
     assert_int_equal(connection->owner.pid, 4711);
@@ -1739,6 +1764,7 @@ int main(void) {
         cmocka_unit_test(the_side_that_accepts_is_told_from_its_handshake_on),
         cmocka_unit_test(fins_that_cross_go_by_closing),
         cmocka_unit_test(one_that_is_met_in_its_middle_was_there_before),
+        cmocka_unit_test(one_that_connects_was_not_there_before),
         cmocka_unit_test(what_the_walk_already_saw_is_not_told_again),
         cmocka_unit_test(what_is_a_minisock_already_does_not_move_back),
         cmocka_unit_test(an_orphan_goes_on_until_it_is_asked_for),
