@@ -356,7 +356,8 @@ static void transition(struct tracker *tracker, struct connection *connection, e
         .socket = socket,
         .from = connection->state,
         .to = to,
-        .dwell_ns = at_ns - connection->since_ns,
+        /* A move may be older than the look that has met the state before it. */
+        .dwell_ns = at_ns > connection->since_ns ? at_ns - connection->since_ns : 0,
         .dwell_at_least = !connection->since_seen,
     };
 
