@@ -163,8 +163,8 @@ int sockdiag_lookup(struct sockdiag *diag, const struct socket *socket, struct s
     return errno == ENOENT || errno == ESTALE ? 0 : -1;
 }
 
-/* The kernel makes a cookie when it is first asked for one: the minisock of a socket that nobody had
- * asked about gets its own. */
+/* The kernel makes a cookie when it is first asked for one: the minisock of a socket that nobody
+ * had asked about gets its own. */
 const struct socket *sockdiag_minisock(struct sockdiag *diag, const struct socket *last,
                                        struct socket *found) {
     struct socket end = *last;

@@ -29,8 +29,8 @@ int sockdiag_dump(struct sockdiag *diag, const struct filter *filter, uint32_t s
  * fills `found`, 0 where it is not there any more, -1 with errno. */
 int sockdiag_lookup(struct sockdiag *diag, const struct socket *socket, struct socket *found);
 
-/* Looks for the minisock (TIME_WAIT, or an orphaned FIN_WAIT2) at the addresses of a socket that was
- * closed. Returns `found`, or NULL where there is none. */
+/* Looks for the minisock (TIME_WAIT, or an orphaned FIN_WAIT2) at the addresses of a socket that
+ * was closed. Returns `found`, or NULL where there is none. */
 const struct socket *sockdiag_minisock(struct sockdiag *diag, const struct socket *last,
                                        struct socket *found);
 
