@@ -10,8 +10,8 @@
 #endif
 
 enum trace_kind {
-    TRACE_STATE,          /* the socket went `from` -> `to` */
-    TRACE_ERROR,          /* `error` is what the application will get */
+    TRACE_STATE, /* the socket went `from` -> `to`; TIME_WAIT: to CLOSE, and a minisock waits */
+    TRACE_ERROR, /* `error` is what the application will get */
     TRACE_RESET_RECEIVED, /* a RST came for it */
     TRACE_RESET_SENT,     /* it has sent one */
     TRACE_REQUEST,        /* its SYN-ACK was sent again: addresses and ports only */

@@ -24,6 +24,9 @@ enum { ESTABLISHED = 1, SYN_SENT, SYN_RECV, FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLO
 #define LAST_ACK     9
 #define NEW_SYN_RECV 12
 
+/* enum sock_flags of include/net/sock.h: the peer's FIN has come. */
+#define SOCK_DONE 1
+
 /* Some 250,000 records: the reader runs behind where the processors are busy. */
 #define RING_SIZE (32 * 1024 * 1024)
 
@@ -57,6 +60,7 @@ struct sock_common {
     unsigned short skc_family;
     unsigned char skc_state;
     int skc_bound_dev_if;
+    unsigned long skc_flags;
     possible_net_t skc_net;
     struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
 } KERNEL;
@@ -210,6 +214,17 @@ static __always_inline bool is_closing(const struct file *file) {
     return BPF_CORE_READ(before, f_count.counter) == 0;
 }
 
+/* In FIN_WAIT2 the peer's FIN makes a minisock in TIME_WAIT, and the socket goes to CLOSE. */
+static __always_inline bool waits(const struct sock *sk, int from, int to) {
+    unsigned long flags;
+
+    if (from != FIN_WAIT2 || to != CLOSE)
+        return false;
+    /* A load of less than the whole member could not be relocated. */
+    flags = *(const volatile unsigned long *)&sk->__sk_common.skc_flags;
+    return flags & 1 << SOCK_DONE;
+}
+
 /* connect() and close() run in the task that they belong to; all else may run in any. */
 static __always_inline bool acts_itself(int to) {
     return to == SYN_SENT || to == FIN_WAIT1 || to == LAST_ACK;
@@ -242,7 +257,7 @@ static __always_inline void fill_socket(struct trace_record *record, const struc
 
     record->cookie = bpf_get_socket_cookie((void *)sk);
     record->from = from;
-    record->to = to;
+    record->to = waits(sk, from, to) ? TIME_WAIT : to;
     record->error = sk->sk_err;
     record->uid = sk->sk_uid.val;
     if (socket && !(acts_itself(to) && is_closing(socket->file)))

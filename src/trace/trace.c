@@ -160,7 +160,7 @@ static void read_socket(const struct trace_record *record, struct socket *socket
         .local_port = record->local_port,
         .remote_port = record->remote_port,
         .inet6 = record->inet6,
-        .state = record->to,
+        .state = record->to == TCP_STATE_TIME_WAIT ? TCP_STATE_CLOSE : record->to,
         .ifindex = record->ifindex,
         .uid = record->uid,
         .inode = record->inode,
@@ -212,6 +212,17 @@ static bool may_have_successor(const struct move *move) {
             move->from == TCP_STATE_CLOSING);
 }
 
+/* A minisock that was gone when its socket's end was read: another connection has taken its port,
+ * which may be after a second (net.ipv4.tcp_tw_reuse). */
+static struct socket waited(const struct socket *socket) {
+    struct socket minisock = *socket;
+
+    minisock.state = TCP_STATE_TIME_WAIT;
+    minisock.timer = SOCKET_TIMER_TIME_WAIT;
+    minisock.inode = minisock.uid = 0;
+    return minisock;
+}
+
 /* A request that has had to be repeated: it stands, if it does, in sock_diag's table. */
 static void take_request(struct trace_source *source, const struct socket *socket, int64_t at_ns) {
     struct socket found;
@@ -234,6 +245,7 @@ static int take(void *into, void *data, size_t size) {
     struct owner owner = {.pid = record->pid, .holders = 1};
     struct socket socket, minisock;
     struct move move = {.socket = &socket};
+    bool stands = false;
 
     source->came = true;
     read_socket(record, &socket);
@@ -260,13 +272,18 @@ static int take(void *into, void *data, size_t size) {
         socket.timer_ms = minisock.timer_ms;
     }
     if (may_have_successor(&move)) {
-        move.successor = sockdiag_minisock(source->tables, &socket, &minisock);
-        if (move.successor && minisock.cookie != socket.cookie)
-            move.successor = NULL;
+        stands = sockdiag_minisock(source->tables, &socket, &minisock) &&
+                 minisock.cookie == socket.cookie;
+        if (!stands)
+            minisock = waited(&socket);
+        if (stands || record->to == TCP_STATE_TIME_WAIT)
+            move.successor = &minisock;
     }
     source->observer->moved(source->observer->into, &move);
-    if (move.successor)
+    if (move.successor && stands)
         await(source, &minisock);
+    else if (move.successor)
+        source->observer->ended(source->observer->into, minisock.cookie, clock_now());
     else if (move.kind == MOVE_STATE && move.from == TCP_STATE_SYN_RECV && needs_asking(&socket))
         await(source, &socket);
     return 0;
