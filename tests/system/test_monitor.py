@@ -406,10 +406,11 @@ class Owners(NetworkTest):
         """The server forks and closes its own copy: the child has to act."""
         listener = self.listen()
         reading, writing = os.pipe()
+        waiting, starting = os.pipe()
 
         def serve():
             kept = listener.accept()[0]
-            time.sleep(0.6)
+            os.read(waiting, 1)
             child = os.fork()
             if child:
                 os.write(writing, str(child).encode())
@@ -421,6 +422,7 @@ class Owners(NetworkTest):
         client = socket.create_connection(("127.0.0.1", 9998))
         monitor = self.monitor("-p", "9998")
         monitor.wait_for(event="appeared", local_port=9998, state="ESTABLISHED", pid=parent)
+        os.write(starting, b"x")
         child = int(os.read(reading, 20))
         self.addCleanup(self.kill_and_reap, child)
         time.sleep(0.2)
