@@ -316,24 +316,43 @@ static int walk(struct trace_source *source) {
 
 /* What sock_diag has to be asked for. */
 
+/* Of a full socket the tracepoints tell all but who has accepted it, and may not have been read as
+ * far as sock_diag knows. */
+static bool is_traced(const struct socket *socket) {
+    return socket->state == TCP_STATE_ESTABLISHED || socket->state == TCP_STATE_CLOSE_WAIT;
+}
+
+/* Takes over what sock_diag says of a socket that it was asked for. */
+static void take_answer(struct trace_source *source, const struct socket *asked,
+                        const struct socket *found) {
+    const bool goes_on = asked->state == TCP_STATE_FIN_WAIT2 && found->state != asked->state;
+    const bool held = found->state == asked->state && found->inode;
+
+    if (goes_on || held)
+        source->observer->seen(source->observer->into, found, clock_now());
+    if (needs_asking(found))
+        await(source, found);
+}
+
 static void ask(struct trace_source *source, struct waiting_queue *queue, int64_t now_ns) {
     const struct observer *observer = source->observer;
     const struct waiting *waiting;
 
     for (int i = 0; i < ASK_MAX && (waiting = waiting_due(queue, now_ns)); i++) {
-        const struct socket socket = waiting_socket(waiting);
+        const struct socket asked = waiting_socket(waiting);
         struct socket found;
-        const int stands = sockdiag_lookup(source->tables, &socket, &found);
+        const int stands = sockdiag_lookup(source->tables, &asked, &found);
 
         waiting_remove(queue);
-        if (stands <= 0) {
-            observer->ended(observer->into, socket.cookie, clock_now());
-            continue;
+        if (stands > 0) {
+            take_answer(source, &asked, &found);
+        } else if (stands < 0) {
+            await(source, &asked); /* as good as not asked */
+        } else if (!is_traced(&asked)) {
+            /* What a request has become may be over, and is told first. */
+            ring_buffer__consume(source->ring);
+            observer->ended(observer->into, asked.cookie, clock_now());
         }
-        if (found.state != socket.state || found.inode)
-            observer->seen(observer->into, &found, clock_now());
-        if (needs_asking(&found))
-            await(source, &found);
     }
 }
 

@@ -638,6 +638,9 @@ void tracker_ended(struct tracker *tracker, uint64_t cookie, int64_t at_ns) {
 
     if (!connection || is_tombstone(connection))
         return;
+    /* Of a full socket its own moves tell the end. */
+    if (!connection->minisock && !is_request(connection->state, connection->inode))
+        return;
     /* A request has no message, and that of a full socket has come. */
     connection->freed = true;
     /* Long past its timer nobody has asked in between. */

@@ -597,7 +597,7 @@ class Start(TraceTest):
                 last.close()
                 first.close()
                 number += 1
-                time.sleep(0.001)
+                time.sleep(0.004)
 
         self.fork(churn)
         time.sleep(0.2)
@@ -898,7 +898,8 @@ class Owners(TraceTest):
         client = socket.create_connection(("127.0.0.1", 9998))
         second = listener.accept()[0]
         ports = client.getsockname()[1], second.getpeername()[1]
-        time.sleep(0.5)
+        for port in {"remote_port": 9998}, {"local_port": 9998}:
+            monitor.wait_for(event="appeared", **port)
         self.kill_and_reap(pid)
         client.close()
         second.close()
