@@ -884,18 +884,21 @@ class Owners(TraceTest):
     def test_process_selects(self):
         listener = self.listen()
         reading, writing = os.pipe()
+        done, say_done = os.pipe()
         kept = []
 
         def serve():
             os.read(reading, 1)
             kept.append(listener.accept()[0])
             kept.append(socket.create_connection(("127.0.0.1", 9998)))
+            os.write(say_done, b"x")
 
         pid = self.fork(serve)
         monitor = self.monitor("-p", "9998", "--process", str(pid))
         self.wait_until(lambda: takes_signals(monitor.pid), timeout_s=30)
         os.write(writing, b"x")
         client = socket.create_connection(("127.0.0.1", 9998))
+        os.read(done, 1)  # else this one might accept what it has connected itself
         second = listener.accept()[0]
         ports = client.getsockname()[1], second.getpeername()[1]
         for port in {"remote_port": 9998}, {"local_port": 9998}:
