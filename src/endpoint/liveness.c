@@ -2,11 +2,11 @@
 #include "endpoint/liveness.h"
 
 #include "units/duration.h"
+#include "units/proc.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 const char *liveness_set(int fd, const struct tcp_liveness *wanted) {
@@ -46,31 +46,25 @@ void liveness_get(int fd, struct tcp_liveness *in_force) {
 }
 
 static int64_t read_setting(const char *name, int64_t otherwise) {
-    char path[64];
-    long long value;
-    FILE *file;
+    int64_t value;
 
-    snprintf(path, sizeof(path), "/proc/sys/net/ipv4/%s", name);
-    file = fopen(path, "re");
-    if (!file)
-        return otherwise;
-    if (fscanf(file, "%lld", &value) != 1)
-        value = otherwise;
-    fclose(file);
-    return value;
+    return sysctl_read(name, &value) ? value : otherwise;
 }
 
 void limits_get(struct tcp_limits *limits) {
     const struct tcp_limits *otherwise = &tcp_limits_default;
 
     *limits = (struct tcp_limits){
-        .retries2 = (int)read_setting("tcp_retries2", otherwise->retries2),
-        .syn_retries = (int)read_setting("tcp_syn_retries", otherwise->syn_retries),
+        .retries2 = (int)read_setting("net.ipv4.tcp_retries2", otherwise->retries2),
+        .syn_retries = (int)read_setting("net.ipv4.tcp_syn_retries", otherwise->syn_retries),
         .syn_linear_timeouts =
-            (int)read_setting("tcp_syn_linear_timeouts", otherwise->syn_linear_timeouts),
-        .rto_min_ns = read_setting("tcp_rto_min_us", otherwise->rto_min_ns / NS_PER_US) * NS_PER_US,
-        .rto_max_ns = read_setting("tcp_rto_max_ms", otherwise->rto_max_ns / NS_PER_MS) * NS_PER_MS,
+            (int)read_setting("net.ipv4.tcp_syn_linear_timeouts", otherwise->syn_linear_timeouts),
+        .rto_min_ns =
+            read_setting("net.ipv4.tcp_rto_min_us", otherwise->rto_min_ns / NS_PER_US) * NS_PER_US,
+        .rto_max_ns =
+            read_setting("net.ipv4.tcp_rto_max_ms", otherwise->rto_max_ns / NS_PER_MS) * NS_PER_MS,
         .fin_timeout_ns =
-            read_setting("tcp_fin_timeout", otherwise->fin_timeout_ns / NS_PER_S) * NS_PER_S,
+            read_setting("net.ipv4.tcp_fin_timeout", otherwise->fin_timeout_ns / NS_PER_S) *
+            NS_PER_S,
     };
 }

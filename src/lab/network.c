@@ -2,8 +2,8 @@
 #include "lab/network.h"
 
 #include "lab/rtnetlink.h"
-#include "lab/settings.h"
 #include "netns/private.h"
+#include "units/proc.h"
 
 #include <arpa/inet.h>
 #include <linux/rtnetlink.h>
@@ -51,7 +51,7 @@ static int set_up_end(const struct network *network, enum lab_host host) {
     if (network_enter(network, host) < 0)
         return -1;
     rtnetlink = rtnetlink_open();
-    if (rtnetlink && settings_write("net.ipv4.conf.all.arp_ignore", "8") == 0 &&
+    if (rtnetlink && sysctl_write("net.ipv4.conf.all.arp_ignore", "8") == 0 &&
         rtnetlink_set_up(rtnetlink, "lo") == 0 &&
         rtnetlink_set_up(rtnetlink, NETWORK_DEVICE) == 0 &&
         rtnetlink_add_address(rtnetlink, NETWORK_DEVICE, address(end->address), PREFIX_LEN) == 0 &&
@@ -92,7 +92,7 @@ static int set_up_router(struct network *network) {
     if (network_enter(network, LAB_ROUTER) < 0)
         return -1;
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-        if (settings_write(settings[i][0], settings[i][1]) < 0)
+        if (sysctl_write(settings[i][0], settings[i][1]) < 0)
             return -1;
     network->router = rtnetlink_open();
     return network->router ? rtnetlink_set_up(network->router, "lo") : -1;
@@ -109,13 +109,6 @@ int network_make(struct network *network) {
     if (set_up_router(network) < 0 || connect_end(network, LAB_CLIENT) < 0)
         return -1;
     return connect_end(network, LAB_SERVER);
-}
-
-void network_free(struct network *network) {
-    rtnetlink_close(network->router);
-    for (int host = 0; host < LAB_HOSTS; host++)
-        if (network->netns[host] >= 0)
-            close(network->netns[host]);
 }
 
 int network_drop(struct network *network, enum lab_host to, bool drop) {

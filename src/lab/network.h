@@ -3,7 +3,7 @@
  * Three hosts, client -- router -- server, each a network namespace; and the ways in which what is
  * between them breaks. lab's own. All of it lives on descriptors of the process.
  *
- * Every function but network_free() returns 0, or -1 with errno, unless it says more.
+ * Every function returns 0, or -1 with errno, unless it says more.
  */
 #ifndef TCPWATCH_LAB_NETWORK_H
 #define TCPWATCH_LAB_NETWORK_H
@@ -19,7 +19,6 @@ struct network {
 
 /* Makes the hosts and connects them. The calling thread's namespace is one of nobody's. */
 int network_make(struct network *network);
-void network_free(struct network *network);
 
 /* Moves the calling thread to a host. */
 int network_enter(const struct network *network, enum lab_host host);

@@ -2,13 +2,12 @@
 #include "lab/settings.h"
 
 #include "endpoint/liveness.h"
+#include "units/proc.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* short_value -1: left as it is. */
 static const struct {
@@ -25,46 +24,21 @@ static const struct {
 #define COUNT (sizeof(table) / sizeof(table[0]))
 _Static_assert(COUNT <= SETTINGS_MAX, "struct settings has room for all");
 
-static void path_of(const char *name, char *path, size_t size) {
-    snprintf(path, size, "/proc/sys/%s", name);
-    for (char *at = path; *at; at++)
-        if (*at == '.')
-            *at = '/';
-}
+/* More than the longest name. */
+#define NAME_SIZE 64
 
-int settings_write(const char *name, const char *value) {
-    const size_t len = strlen(value);
-    int fd, result = -1;
-    char path[128];
-
-    path_of(name, path, sizeof(path));
-    fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    if (write(fd, value, len) == (ssize_t)len)
-        result = 0;
-    close(fd);
-    return result;
-}
-
-static long read_setting(const char *name) {
-    char path[128];
-    long value;
-    FILE *file;
-
-    snprintf(path, sizeof(path), "/proc/sys/net/ipv4/%s", name);
-    file = fopen(path, "re");
-    if (!file)
-        return -1;
-    if (fscanf(file, "%ld", &value) != 1)
-        value = -1;
-    fclose(file);
-    return value;
+static const char *whole_name(const char *name, char whole[NAME_SIZE]) {
+    snprintf(whole, NAME_SIZE, "net.ipv4.%s", name);
+    return whole;
 }
 
 void settings_save(struct settings *settings) {
+    char name[NAME_SIZE];
+    int64_t value;
+
     for (size_t i = 0; i < COUNT; i++)
-        settings->values[i] = read_setting(table[i].name);
+        settings->values[i] =
+            sysctl_read(whole_name(table[i].name, name), &value) ? (long)value : -1;
     limits_get(&settings->limits);
 }
 
@@ -77,11 +51,10 @@ long settings_get(const struct settings *settings, const char *name) {
 
 /* What this kernel does not have stays as it is without. */
 static int set(const char *name, long value) {
-    char whole[64], text[32];
+    char whole[NAME_SIZE], text[32];
 
-    snprintf(whole, sizeof(whole), "net.ipv4.%s", name);
     snprintf(text, sizeof(text), "%ld", value);
-    return settings_write(whole, text) < 0 && errno != ENOENT ? -1 : 0;
+    return sysctl_write(whole_name(name, whole), text) < 0 && errno != ENOENT ? -1 : 0;
 }
 
 int settings_restore(const struct settings *settings) {

@@ -26,7 +26,4 @@ long settings_get(const struct settings *settings, const char *name);
 int settings_restore(const struct settings *settings);
 int settings_shorten(void);
 
-/* Writes one, by its whole name ("net.ipv4.ip_forward"). Returns 0, or -1 with errno. */
-int settings_write(const char *name, const char *value);
-
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "netns/private.h"
 
+#include "units/proc.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -45,31 +47,18 @@ pid_t private_fork(void) {
 #endif
 }
 
-static int write_file(const char *path, const char *text) {
-    const int fd = open(path, O_WRONLY | O_CLOEXEC);
-    const size_t len = strlen(text);
-    int result = -1;
-
-    if (fd < 0)
-        return -1;
-    if (write(fd, text, len) == (ssize_t)len)
-        result = 0;
-    close(fd);
-    return result;
-}
-
 /* This user is root in the new namespace (man 7 user_namespaces): the one line that every user may
  * write, and for the groups only once setgroups() is given up. */
 static int map_to_root(void) {
     char line[32];
 
-    if (write_file("/proc/self/setgroups", "deny") < 0 && errno != ENOENT)
+    if (proc_write("/proc/self/setgroups", "deny") < 0 && errno != ENOENT)
         return -1;
     snprintf(line, sizeof(line), "0 %u 1", (unsigned)outer_uid);
-    if (write_file("/proc/self/uid_map", line) < 0)
+    if (proc_write("/proc/self/uid_map", line) < 0)
         return -1;
     snprintf(line, sizeof(line), "0 %u 1", (unsigned)outer_gid);
-    return write_file("/proc/self/gid_map", line);
+    return proc_write("/proc/self/gid_map", line);
 }
 
 int private_finish(void) {
@@ -81,42 +70,27 @@ int private_finish(void) {
     return mapped ? map_to_root() : 0;
 }
 
-/* Reads a setting that is one number. */
-static bool read_number(const char *path, long *number) {
-    FILE *file = fopen(path, "re");
-    bool found;
-
-    if (!file)
-        return false;
-    found = fscanf(file, "%ld", number) == 1;
-    fclose(file);
-    return found;
-}
-
 bool private_forbidden_by(int error, char *text, size_t size, bool *for_others) {
     static const struct {
-        const char *name, *path;
-        long forbids; /* the value that does */
+        const char *name;
+        int64_t forbids; /* the value that does */
         int error;
         bool for_others; /* root needs no such namespace */
     } settings[] = {
         /* Debian's own, and Ubuntu's; the others are man 7 namespaces. */
-        {"kernel.unprivileged_userns_clone", "/proc/sys/kernel/unprivileged_userns_clone", 0, EPERM,
-         true},
-        {"kernel.apparmor_restrict_unprivileged_userns",
-         "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1, EPERM, true},
-        {"kernel.apparmor_restrict_unprivileged_userns",
-         "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1, EACCES, true},
-        {"user.max_user_namespaces", "/proc/sys/user/max_user_namespaces", 0, ENOSPC, true},
-        {"user.max_pid_namespaces", "/proc/sys/user/max_pid_namespaces", 0, ENOSPC, false},
-        {"user.max_net_namespaces", "/proc/sys/user/max_net_namespaces", 0, ENOSPC, false},
+        {"kernel.unprivileged_userns_clone", 0, EPERM, true},
+        {"kernel.apparmor_restrict_unprivileged_userns", 1, EPERM, true},
+        {"kernel.apparmor_restrict_unprivileged_userns", 1, EACCES, true},
+        {"user.max_user_namespaces", 0, ENOSPC, true},
+        {"user.max_pid_namespaces", 0, ENOSPC, false},
+        {"user.max_net_namespaces", 0, ENOSPC, false},
     };
-    long value;
+    int64_t value;
 
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-        if (settings[i].error == error && read_number(settings[i].path, &value) &&
+        if (settings[i].error == error && sysctl_read(settings[i].name, &value) &&
             value == settings[i].forbids) {
-            snprintf(text, size, "%s = %ld", settings[i].name, value);
+            snprintf(text, size, "%s = %" PRId64, settings[i].name, value);
             *for_others = settings[i].for_others;
             return true;
         }

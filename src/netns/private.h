@@ -13,10 +13,10 @@
 /* As fork(): the child is the first process of a pid namespace and has a network namespace, both
  * new; without CAP_SYS_ADMIN a user namespace, too, in which it has all capabilities. When it ends
  * every process in there is killed, and it is killed when the thread that called this ends. Returns
- * -1 with errno; in the child -1 is 0 with the setup failed, see private_finish(). */
+ * -1 with errno. The child has to call private_finish() first. */
 pid_t private_fork(void);
 
-/* The child's first step. Returns 0, or -1 with errno. */
+/* Makes the child root there, and its life hang on the other's. Returns 0, or -1 with errno. */
 int private_finish(void);
 
 /* Why private_fork() or what follows from it failed with `error`, where a setting of this host
