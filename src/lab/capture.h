@@ -14,7 +14,7 @@ int capture_open(const char *device);
  * where none is left. */
 bool capture_next(int fd, struct segment *segment, bool *outgoing, int64_t *at_ns);
 
-/* How many were lost since the last call, for want of room. */
+/* How many were lost for want of room. */
 unsigned capture_lost(int fd);
 
 #endif

@@ -3,12 +3,8 @@
 
 #include "units/duration.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-static const char *const host_names[] = {
-    [LAB_CLIENT] = "client", [LAB_SERVER] = "server", [LAB_ROUTER] = "router"};
 
 int64_t judge_promise(enum lab_promise promise, const struct tcp_limits *limits,
                       const struct tcp_liveness *liveness, int defer_accept_s, int64_t rto_ns) {
@@ -60,14 +56,17 @@ bool judge_has_state(const struct lab_result *result, enum lab_host host, enum t
     return false;
 }
 
+void judge_vfail(struct lab_result *result, const char *format, va_list arguments) {
+    if (!*result->failure)
+        vsnprintf(result->failure, sizeof(result->failure), format, arguments);
+}
+
 __attribute__((format(printf, 2, 3))) static void fail(struct lab_result *result,
                                                        const char *format, ...) {
     va_list arguments;
 
-    if (*result->failure)
-        return;
     va_start(arguments, format);
-    vsnprintf(result->failure, sizeof(result->failure), format, arguments);
+    judge_vfail(result, format, arguments);
     va_end(arguments);
 }
 
@@ -103,12 +102,12 @@ static void compare_states(struct lab_result *result, enum lab_host host) {
         if (seen < result->observed_count[host] && (observed[seen].mask & expected->mask))
             seen++;
         else if (!expected->in_passing)
-            fail(result, "%s: %s was expected, and %s was seen", host_names[host],
+            fail(result, "%s: %s was expected, and %s was seen", lab_host_name(host),
                  name_of(expected->mask),
                  seen < result->observed_count[host] ? name_of(observed[seen].mask) : "nothing");
     }
     if (seen < result->observed_count[host])
-        fail(result, "%s: %s was seen, and not expected", host_names[host],
+        fail(result, "%s: %s was seen, and not expected", lab_host_name(host),
              name_of(observed[seen].mask));
 }
 

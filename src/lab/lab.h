@@ -14,6 +14,9 @@
 
 enum lab_host { LAB_CLIENT, LAB_SERVER, LAB_ROUTER, LAB_HOSTS };
 
+/* "client", "server", "router" */
+const char *lab_host_name(enum lab_host host);
+
 #define LAB_CLIENT_ADDRESS "10.0.1.2"
 #define LAB_SERVER_ADDRESS "10.0.2.2"
 
@@ -96,7 +99,7 @@ struct lab_moment {
 struct lab_result {
     size_t expected_count[2], observed_count[2]; /* by enum lab_host: of the two ends */
     struct lab_state expected[2][LAB_STATES_MAX], observed[2][LAB_STATES_MAX];
-    struct lab_told expected_told, told; /* kind, cause, error and syscall */
+    struct lab_told expected_told, told; /* of the expected one cause, error and syscall */
     bool tells, was_told;                /* whether one is expected, and came */
     int64_t took_ns;                     /* -1: it did not come to that */
     int64_t predicted_ns;                /* -1: never */

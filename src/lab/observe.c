@@ -214,7 +214,7 @@ static void check_roles(struct run *run) {
         read_reports(run, (enum lab_host)host);
         if (!end->closed)
             run_fail(run, "the %s's process has ended, and nobody knows why",
-                     host == LAB_CLIENT ? "client" : "server");
+                     lab_host_name((enum lab_host)host));
         end->killed = true;
     }
 }
@@ -277,10 +277,15 @@ int observe_begin(struct run *run, enum lab_host host) {
     return end->watcher ? 0 : -1;
 }
 
-void observe_end(struct end *end) {
+void observe_end(struct run *run, enum lab_host host) {
+    struct end *end = &run->ends[host];
+
     watcher_close(end->watcher);
     end->watcher = NULL;
-    if (end->capture >= 0)
-        close(end->capture);
+    if (end->capture < 0)
+        return;
+    if (capture_lost(end->capture))
+        run_fail(run, "the watch could not see all segments of the %s", lab_host_name(host));
+    close(end->capture);
     end->capture = -1;
 }

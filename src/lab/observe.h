@@ -10,7 +10,8 @@
 
 /* Begins to watch an end, which has a host from now on. Returns 0, or -1 with errno. */
 int observe_begin(struct run *run, enum lab_host host);
-void observe_end(struct end *end);
+/* Ends that, and says where segments have passed unseen. */
+void observe_end(struct run *run, enum lab_host host);
 
 /* Waits until something is there to be read, or `until_ns`, and notes it in `run`. */
 void observe(struct run *run, int64_t until_ns);

@@ -129,12 +129,3 @@ void role_end_input(struct role *role) {
         close(role->input);
     role->input = -1;
 }
-
-void role_free(struct role *role) {
-    if (role->pid == 0)
-        return;
-    role_end_input(role);
-    close(role->output);
-    close(role->reports);
-    role->pid = 0;
-}

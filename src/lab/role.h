@@ -34,6 +34,5 @@ bool role_next(const struct role *role, struct role_report *report);
 
 /* Closes the client's input: the end of what it sends. */
 void role_end_input(struct role *role);
-void role_free(struct role *role);
 
 #endif

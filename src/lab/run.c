@@ -4,7 +4,6 @@
 #include "lab/judge.h"
 #include "units/clock.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 void run_emit(struct run *run, struct lab_event *event) {
@@ -16,10 +15,8 @@ void run_emit(struct run *run, struct lab_event *event) {
 void run_fail(struct run *run, const char *format, ...) {
     va_list arguments;
 
-    if (*run->result.failure)
-        return;
     va_start(arguments, format);
-    vsnprintf(run->result.failure, sizeof(run->result.failure), format, arguments);
+    judge_vfail(&run->result, format, arguments);
     va_end(arguments);
 }
 

@@ -6,6 +6,7 @@
 #include "lab/steps.h"
 #include "units/clock.h"
 #include "units/duration.h"
+#include "units/proc.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -42,7 +43,7 @@ static int set_timers(struct run *run) {
     }
     settings_save(&run->in_force);
     run->limits = run->in_force.limits;
-    return setting[0] ? settings_write(setting[0], setting[1]) : 0;
+    return setting[0] ? sysctl_write(setting[0], setting[1]) : 0;
 }
 
 static const char *set_up(struct run *run) {
@@ -90,9 +91,11 @@ static void settle(struct run *run) {
             steps_make(run, &step);
     }
     steps_make(run, &delay);
-    for (int host = 0; host < RUN_ENDS; host++)
+    for (int host = 0; host < RUN_ENDS; host++) {
         if (run->ends[host].watcher && watcher_finish(run->ends[host].watcher) < 0)
             run_fail(run, "cannot read the kernel's sockets: %s", strerror(errno));
+        observe_end(run, (enum lab_host)host);
+    }
     timeline_flush(&run->timeline, INT64_MAX);
 }
 
@@ -114,7 +117,7 @@ static void conclude(struct run *run) {
     if (scenario->flags &&
         (run->ends[scenario->sender].sent_flags & scenario->flags) != scenario->flags)
         run_fail(run, "the %s did not send the segment that was expected",
-                 scenario->sender == LAB_CLIENT ? "client" : "server");
+                 lab_host_name(scenario->sender));
     result->forgotten =
         run->ends[LAB_SERVER].crashed && run->ends[LAB_SERVER].state == TCP_STATE_UNKNOWN;
     if (scenario->forgotten && !result->forgotten)

@@ -24,6 +24,14 @@
 /* How long a half-closed connection is left so that it can be seen. */
 #define STAND_MS 300
 
+/* A server that does not read and has little room, and a client that sends on and on. */
+#define FILLS_THE_WINDOW                                                                           \
+    .server = {.no_read = true},                                                                   \
+    .client = {.text = "a line that nobody reads; a line that nobody reads; a line that nobody "   \
+                       "reads; a line that nobody reads; a line that nobody reads",                \
+               .every_ns = NS_PER_MS},                                                             \
+    .server_setting = {"net.ipv4.tcp_rmem", "4096 4096 4096"}
+
 static const struct scenario table[] = {
     {
         .shown = {.name = "server-killed",
@@ -460,11 +468,7 @@ static const struct scenario table[] = {
                   .advice = "Only a time limit of the application's own, or TCP_USER_TIMEOUT, ends "
                             "the wait for a process that hangs.",
                   .promise = LAB_NEVER},
-        .server = {.no_read = true},
-        .client = {.text = "a line that nobody reads; a line that nobody reads; a line that nobody "
-                           "reads; a line that nobody reads; a line that nobody reads",
-                   .every_ns = NS_PER_MS},
-        .server_setting = {"net.ipv4.tcp_rmem", "4096 4096 4096"},
+        FILLS_THE_WINDOW,
         .steps = {{STEP_SERVE},
                   {STEP_CONNECT},
                   {STEP_AWAIT_WINDOW, LAB_SERVER},
@@ -482,11 +486,7 @@ static const struct scenario table[] = {
                             "peer that lives and only does not read.",
                   .promise = LAB_GIVE_UP_PROBING,
                   .setting = "tcp_retries2"},
-        .server = {.no_read = true},
-        .client = {.text = "a line that nobody reads; a line that nobody reads; a line that nobody "
-                           "reads; a line that nobody reads; a line that nobody reads",
-                   .every_ns = NS_PER_MS},
-        .server_setting = {"net.ipv4.tcp_rmem", "4096 4096 4096"},
+        FILLS_THE_WINDOW,
         .steps = {{STEP_SERVE},
                   {STEP_CONNECT},
                   {STEP_AWAIT_WINDOW, LAB_SERVER},
@@ -638,6 +638,13 @@ static const struct scenario table[] = {
 };
 
 #define COUNT (sizeof(table) / sizeof(table[0]))
+
+const char *lab_host_name(enum lab_host host) {
+    static const char *const names[] = {
+        [LAB_CLIENT] = "client", [LAB_SERVER] = "server", [LAB_ROUTER] = "router"};
+
+    return names[host];
+}
 
 const struct lab_scenario *lab_scenario(size_t index) {
     return index < COUNT ? &table[index].shown : NULL;

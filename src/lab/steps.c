@@ -61,8 +61,8 @@ static bool is_done(const struct run *run, const struct step *step) {
 
 /* For words about a step. */
 static void describe(const struct step *step, char text[LAB_TEXT_SIZE]) {
-    static const char *const hosts[] = {"client", "server", "router"};
-    const char *host = hosts[step->host], *state = tcp_state_name((enum tcp_state)step->value);
+    const char *host = lab_host_name(step->host),
+               *state = tcp_state_name((enum tcp_state)step->value);
 
     switch (step->action) {
     case STEP_AWAIT_STATE:
@@ -261,7 +261,7 @@ static void crash(struct run *run, enum lab_host host) {
 
     /* What has come until now was seen. */
     observe(run, 0);
-    observe_end(end);
+    observe_end(run, host);
     run_did(run, host, "the host is off");
     if (network_turn_off(&run->network, host) < 0) {
         run_fail(run, "cannot turn the host off: %s", strerror(errno));
@@ -293,7 +293,7 @@ static void boot(struct run *run, enum lab_host host) {
 
 /* What the router does from now on. */
 static void route(struct run *run, const struct step *step) {
-    const char *host = step->host == LAB_CLIENT ? "client" : "server";
+    const char *host = lab_host_name(step->host);
     struct network *network = &run->network;
     int result = -1;
 

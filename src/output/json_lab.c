@@ -5,9 +5,6 @@
 #include "units/clock.h"
 #include "units/duration.h"
 
-static const char *const hosts[LAB_HOSTS] = {
-    [LAB_CLIENT] = "client", [LAB_SERVER] = "server", [LAB_ROUTER] = "router"};
-
 /* With a tenth of a millisecond: most that happens here takes less than one. */
 static json_t *milliseconds(int64_t ns) {
     return json_real((double)(ns / (NS_PER_MS / 10)) / 10);
@@ -56,7 +53,7 @@ static json_t *expected_of(const struct lab_result *result) {
     json_t *object = json_object();
 
     for (int host = LAB_CLIENT; host <= LAB_SERVER; host++)
-        object_set(object, hosts[host],
+        object_set(object, lab_host_name((enum lab_host)host),
                    states_of(result->expected[host], result->expected_count[host], false));
     set_in_passing(object, "client_brief", result->expected[LAB_CLIENT],
                    result->expected_count[LAB_CLIENT]);
@@ -74,7 +71,7 @@ static json_t *observed_of(const struct lab_result *result) {
     json_t *object = json_object();
 
     for (int host = LAB_CLIENT; host <= LAB_SERVER; host++)
-        object_set(object, hosts[host],
+        object_set(object, lab_host_name((enum lab_host)host),
                    states_of(result->observed[host], result->observed_count[host], false));
     set_in_passing(object, "client_unseen", result->observed[LAB_CLIENT],
                    result->observed_count[LAB_CLIENT]);
@@ -160,7 +157,7 @@ static void put_moment(struct output *output, const struct lab_event *event) {
     object_set_text(object, "name", event->scenario->name);
     object_set(object, "at_ms", milliseconds(moment->at_ns));
     object_set_text(object, "kind", kinds[moment->kind]);
-    object_set_text(object, "host", hosts[moment->host]);
+    object_set_text(object, "host", lab_host_name(moment->host));
     switch (moment->kind) {
     case LAB_DID:
         object_set_text(object, "action", moment->text);
