@@ -11,7 +11,6 @@
 #include "trace.skel.h"
 
 #include <arpa/inet.h>
-#include <bpf/btf.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -54,15 +53,14 @@ static int say_nothing(enum libbpf_print_level level, const char *format, va_lis
     return 0;
 }
 
-static bool set_ranges(volatile struct trace_ranges *to, const struct ports *from) {
+static void set_ranges(struct trace_ranges *to, const struct ports *from) {
     if (from->count > TRACE_RANGES)
-        return false;
+        return;
     for (size_t i = 0; i < from->count; i++) {
         to->ranges[i].first = from->ranges[i].first;
         to->ranges[i].last = from->ranges[i].last;
     }
     to->count = (uint32_t)from->count;
-    return true;
 }
 
 static void set_prefix(struct trace_prefix *to, const struct prefix *from) {
