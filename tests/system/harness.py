@@ -161,6 +161,14 @@ class Program:
                                      "\n".join(map(str, self.events[-20:])) + self.words)
             self.events.append(event)
 
+    def path(self, cookie):
+        """The states of a connection in their order, those that were skipped, too."""
+        states = []
+        for event in self.of(cookie):
+            if event["event"] in ("appeared", "transition"):
+                states += event.get("skipped", []) + [event["state"]]
+        return states
+
     def finish(self, timeout_s=30):
         """Waits for its end; returns (exit status, what was not yet read of the stream that has no
         events). A monitor that says how this host's load slowed it is `slowed` instead: then it may
@@ -233,6 +241,14 @@ class NetworkTest(unittest.TestCase):
     def start_client(self, *args, stdin=subprocess.PIPE, **options):
         """A `tcpwatch client`, at an idle terminal unless told."""
         return Program(self, "client", *args, stdin=stdin, **options)
+
+    def silent_host(self):
+        """10.9.9.2 takes what is sent to it, and never answers."""
+        needs("ip")
+        for command in ("link add v0 type veth peer name v1", "link set v1 up",
+                        "addr add 10.9.9.1/24 dev v0", "link set v0 up",
+                        "neigh add 10.9.9.2 lladdr 02:00:00:00:00:02 dev v0"):
+            self.assertEqual(os.system(f"ip {command}"), 0)
 
     def assert_legal_order(self, events):
         """Each connection goes on from where it stood, only as TCP does, through what was skipped,

@@ -211,11 +211,7 @@ class Transitions(NetworkTest):
                                          **{"from": "ESTABLISHED"})["dwell_at_least"])
 
     def test_syn_to_a_silent_host(self):
-        needs("ip")
-        for command in ("link add v0 type veth peer name v1", "link set v1 up",
-                        "addr add 10.9.9.1/24 dev v0", "link set v0 up",
-                        "neigh add 10.9.9.2 lladdr 02:00:00:00:00:02 dev v0"):
-            self.assertEqual(os.system(f"ip {command}"), 0)
+        self.silent_host()
         monitor = self.monitor("--address", "10.9.9.0/24", "--until=SYN_SENT", "--duration=10")
         time.sleep(0.3)
         with socket.socket() as client:

@@ -25,15 +25,6 @@ def seconds(event):
     return datetime.datetime.fromisoformat(event["ts"].replace("Z", "+00:00")).timestamp()
 
 
-def path(monitor, cookie):
-    """The states of a connection in their order, those that were skipped, too."""
-    states = []
-    for event in monitor.of(cookie):
-        if event["event"] in ("appeared", "transition"):
-            states += event.get("skipped", []) + [event["state"]]
-    return states
-
-
 class Row(HostsTest):
     """One connection from the client's host to the server's, with a monitor on both."""
 
@@ -89,7 +80,7 @@ class Row(HostsTest):
         if monitor.process.poll() is None:
             self.assertEqual(monitor.stop(), (0, ""))
         self.assert_legal_order(monitor.events)
-        seen = path(monitor, cookie)
+        seen = monitor.path(cookie)
         rest = seen[seen.index("ESTABLISHED") + 1:]
         for state in states:
             if rest and state.rstrip("?") in rest[0].split("|"):

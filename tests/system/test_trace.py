@@ -54,15 +54,6 @@ class Traced:
         monitor.wait_for(event="appeared", state="LISTEN")
         return listener, monitor
 
-    @staticmethod
-    def path(monitor, cookie):
-        """The states of a connection in their order."""
-        states = []
-        for event in monitor.of(cookie):
-            if event["event"] in ("appeared", "transition"):
-                states += event.get("skipped", []) + [event["state"]]
-        return states
-
     def assert_told_once(self, monitor):
         """Whatever was seen of a connection: it appears first, goes on from where it stood, and is
         closed once; and nothing follows its end. Of a request or a minisock, which have no process,
@@ -134,8 +125,8 @@ class Moves(TraceTest):
         listener, monitor = self.watch()
         first, last = self.close_both(monitor, *self.connect(listener))
         self.end(monitor)
-        self.assertEqual(self.path(monitor, first), CLOSED_FIRST)
-        self.assertEqual(self.path(monitor, last), CLOSED_LAST)
+        self.assertEqual(monitor.path(first), CLOSED_FIRST)
+        self.assertEqual(monitor.path(last), CLOSED_LAST)
         for cookie in first, last:
             self.assert_exact(monitor, cookie)
             self.assertNotIn("dwell_at_least", monitor.of(cookie)[1])
@@ -149,8 +140,8 @@ class Moves(TraceTest):
         listener, monitor = self.watch(host="::")
         for address, shown in ("::1", "::1"), ("127.0.0.1", "::ffff:127.0.0.1"):
             first, last = self.close_both(monitor, *self.connect(listener, (address, 9998)))
-            self.assertEqual(self.path(monitor, first), CLOSED_FIRST)
-            self.assertEqual(self.path(monitor, last), CLOSED_LAST)
+            self.assertEqual(monitor.path(first), CLOSED_FIRST)
+            self.assertEqual(monitor.path(last), CLOSED_LAST)
             self.assertEqual({event["local"]["address"] for event in monitor.of(first)}, {address})
             self.assertEqual({event["local"]["address"] for event in monitor.of(last)}, {shown})
         self.end(monitor)
@@ -224,7 +215,7 @@ class Moves(TraceTest):
         monitor.wait_for(cookie=cookie, to="TIME_WAIT")
         self.assert_closed(monitor, cookie, cause="fin", closed_first="local", bytes_received=0)
         self.end(monitor)
-        self.assertEqual(self.path(monitor, cookie), CLOSED_FIRST)
+        self.assertEqual(monitor.path(cookie), CLOSED_FIRST)
 
     def test_ends_that_a_process_keeps_open(self):
         """After the peer's RST nothing is left to happen when it is closed at last."""
@@ -237,7 +228,7 @@ class Moves(TraceTest):
         client.close()
         time.sleep(0.3)
         self.end(monitor)
-        self.assertEqual(self.path(monitor, cookie), CONNECTED + ["CLOSE"])
+        self.assertEqual(monitor.path(cookie), CONNECTED + ["CLOSE"])
 
     def test_socket_that_connects_again(self):
         """One socket, one cookie, two connections: each has its beginning and its end."""
@@ -251,7 +242,7 @@ class Moves(TraceTest):
         listener.accept()[0].close()
         self.wait_until(lambda: not self.list("--remote-port", "9998"))
         self.assertEqual(monitor.stop(), (0, ""))
-        self.assertEqual(self.path(monitor, cookie),
+        self.assertEqual(monitor.path(cookie),
                          ["SYN_SENT", "CLOSE"] * 2 + CONNECTED + ["CLOSE"])
         self.assertEqual([event["cause"] for event in monitor.of(cookie)
                           if event["event"] == "closed"], ["refused", "refused", "aborted"])
@@ -272,8 +263,8 @@ class Moves(TraceTest):
         time.sleep(0.3)
         self.end(monitor)
         for client, server in zip(cookies[::2], cookies[1::2]):
-            self.assertEqual(self.path(monitor, client), CONNECTED + ["CLOSE"])
-            self.assertEqual(self.path(monitor, server), ["ESTABLISHED", "CLOSE"])
+            self.assertEqual(monitor.path(client), CONNECTED + ["CLOSE"])
+            self.assertEqual(monitor.path(server), ["ESTABLISHED", "CLOSE"])
             self.assert_closed(monitor, client, cause="aborted")
             self.assert_closed(monitor, server, cause="reset", error="ECONNRESET")
 
@@ -297,9 +288,9 @@ class Moves(TraceTest):
             time.sleep(0.01)
         self.end(monitor)
         for client, server in before:
-            self.assertEqual(self.path(monitor, client),
+            self.assertEqual(monitor.path(client),
                              CONNECTED + ["CLOSE_WAIT", "LAST_ACK", "CLOSE"])
-            self.assertEqual(self.path(monitor, server)[:4],
+            self.assertEqual(monitor.path(server)[:4],
                              ["ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"])
 
     def test_subflow_of_mptcp(self):
@@ -325,7 +316,7 @@ class Moves(TraceTest):
         self.end(monitor)
         for port in "local_port", "remote_port":
             end = monitor.wait_for(event="transition", **{port: 9998, "from": "ESTABLISHED"})
-            self.assertIn("ESTABLISHED", self.path(monitor, end["cookie"]))
+            self.assertIn("ESTABLISHED", monitor.path(end["cookie"]))
 
     def test_fast_open(self):
         try:
@@ -349,8 +340,8 @@ class Moves(TraceTest):
         time.sleep(0.5)
         self.end(monitor)
         for client, server in cookies:
-            self.assertEqual(self.path(monitor, client), CLOSED_FIRST)
-            self.assertEqual([state for state in self.path(monitor, server)
+            self.assertEqual(monitor.path(client), CLOSED_FIRST)
+            self.assertEqual([state for state in monitor.path(server)
                               if state != "SYN_RECV"], CLOSED_LAST)
 
 
@@ -365,7 +356,7 @@ class Causes(TraceTest):
                                     segments_sent=1, segments_received=1)
         self.assertNotEqual(closed["local"]["port"], 0)
         self.end(monitor)
-        self.assertEqual(self.path(monitor, cookie), ["SYN_SENT", "CLOSE"])
+        self.assertEqual(monitor.path(cookie), ["SYN_SENT", "CLOSE"])
         self.assert_exact(monitor, cookie)
         listener.close()
 
@@ -379,8 +370,8 @@ class Causes(TraceTest):
         self.end(monitor)
         self.assert_exact(monitor, cookies[0])
         self.assert_exact(monitor, cookies[1])
-        self.assertEqual(self.path(monitor, cookies[0]), ["ESTABLISHED", "CLOSE"])
-        self.assertEqual(self.path(monitor, cookies[1]), CONNECTED + ["CLOSE"])
+        self.assertEqual(monitor.path(cookies[0]), ["ESTABLISHED", "CLOSE"])
+        self.assertEqual(monitor.path(cookies[1]), CONNECTED + ["CLOSE"])
 
     def test_reset_after_the_fin(self):
         """A RST comes after the peer's FIN: to what is written then."""
@@ -392,7 +383,7 @@ class Causes(TraceTest):
         client.sendall(b"late")
         self.assert_closed(monitor, cookie, cause="reset", error="EPIPE")
         self.end(monitor)
-        self.assertEqual(self.path(monitor, cookie), CONNECTED + ["CLOSE_WAIT", "CLOSE"])
+        self.assertEqual(monitor.path(cookie), CONNECTED + ["CLOSE_WAIT", "CLOSE"])
 
     def test_closed_with_unread_data(self):
         listener, monitor = self.watch()
@@ -421,11 +412,7 @@ class Causes(TraceTest):
 
     def test_given_up_while_it_connects(self):
         """close() of a socket whose connect() waits."""
-        needs("ip")
-        for command in ("link add v0 type veth peer name v1", "link set v1 up",
-                        "addr add 10.9.9.1/24 dev v0", "link set v0 up",
-                        "neigh add 10.9.9.2 lladdr 02:00:00:00:00:02 dev v0"):
-            self.assertEqual(os.system(f"ip {command}"), 0)
+        self.silent_host()
         _, monitor = self.watch()
         client = socket.socket()
         client.setblocking(False)
@@ -471,7 +458,7 @@ class CausesBetweenHosts(TraceHostsTest):
         closed = self.assert_closed(monitor, cookie, cause="refused", error="ECONNREFUSED")
         self.assertGreater(closed["lifetime_ms"], 300)
         self.end(monitor)
-        self.assertEqual(self.path(monitor, cookie), ["SYN_SENT", "CLOSE"])
+        self.assertEqual(monitor.path(cookie), ["SYN_SENT", "CLOSE"])
 
     def test_connect_that_times_out(self):
         self.client.set_sysctl("net.ipv4.tcp_syn_retries", 1)
@@ -538,7 +525,7 @@ class CausesBetweenHosts(TraceHostsTest):
         server.close()
         self.assert_closed(monitor, cookie, cause="fin")
         self.end(monitor)
-        self.assertEqual(self.path(monitor, cookie)[:2], ["SYN_RECV", "ESTABLISHED"])
+        self.assertEqual(monitor.path(cookie)[:2], ["SYN_RECV", "ESTABLISHED"])
 
 
 class Start(TraceTest):
@@ -573,12 +560,12 @@ class Start(TraceTest):
             moves = [event for event in monitor.of(cookie) if event["event"] == "transition"]
             self.assertTrue(moves[0]["dwell_at_least"], moves)
             self.assertFalse([move for move in moves[1:] if "dwell_at_least" in move], moves)
-        self.assertEqual(self.path(monitor, cookies["kept"][0]), CLOSED_FIRST[1:])
-        self.assertEqual(self.path(monitor, cookies["kept"][1]), CLOSED_LAST)
-        self.assertEqual(self.path(monitor, cookies["halved"][0]), CLOSED_FIRST[3:])
-        self.assertEqual(self.path(monitor, cookies["halved"][1]), CLOSED_LAST[1:])
-        self.assertEqual(self.path(monitor, cookies["orphaned"][0]), CLOSED_FIRST[3:])
-        self.assertEqual(self.path(monitor, cookies["waits"][0]), ["TIME_WAIT"])
+        self.assertEqual(monitor.path(cookies["kept"][0]), CLOSED_FIRST[1:])
+        self.assertEqual(monitor.path(cookies["kept"][1]), CLOSED_LAST)
+        self.assertEqual(monitor.path(cookies["halved"][0]), CLOSED_FIRST[3:])
+        self.assertEqual(monitor.path(cookies["halved"][1]), CLOSED_LAST[1:])
+        self.assertEqual(monitor.path(cookies["orphaned"][0]), CLOSED_FIRST[3:])
+        self.assertEqual(monitor.path(cookies["waits"][0]), ["TIME_WAIT"])
 
     def test_what_moves_while_it_starts_is_told_once(self):
         listener = self.listen()
@@ -749,7 +736,7 @@ class Filters(TraceTest):
         self.assertEqual(self.seen(monitors), {"local": {(port, 9998)},
                                                "either": {(port, 9998), (9998, port)}})
         for monitor in monitors.values():
-            self.assertEqual(self.path(monitor, cookie)[:2], CONNECTED)
+            self.assertEqual(monitor.path(cookie)[:2], CONNECTED)
             self.assertEqual(monitor.of(cookie)[0]["local"]["port"], port)
 
     def test_addresses_and_families(self):
@@ -952,8 +939,8 @@ class Rights(TraceTest):
         self.assert_closed(monitor, cookies[0], cause="fin", closed_first="local")
         self.assert_closed(monitor, cookies[1], cause="fin", closed_first="remote")
         self.end(monitor)
-        self.assertEqual(self.path(monitor, cookies[0]), CLOSED_FIRST)
-        self.assertEqual(self.path(monitor, cookies[1]), CLOSED_LAST)
+        self.assertEqual(monitor.path(cookies[0]), CLOSED_FIRST)
+        self.assertEqual(monitor.path(cookies[1]), CLOSED_LAST)
 
     def test_one_capability_is_not(self):
         needs_other_user()
