@@ -11,7 +11,7 @@
 #define TIMELINE_MAX 256
 
 /* So late a moment may be told after it was; so much later a segment arrives at once. */
-#define TIMELINE_DELAY_NS (60 * 1000000LL)
+#define TIMELINE_DELAY_NS (150 * 1000000LL)
 #define TIMELINE_WIRE_NS  (2 * 1000000LL)
 
 struct timeline {
