@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What a slow reader has not taken yet may be so much, and is waited for so long at the end. */
@@ -55,10 +56,12 @@ const struct argp display_argp = {.options = options, .parser = parse};
 
 struct output display_output(const struct display *display, int fd) {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    struct stat status;
     const bool can = isatty(fd) && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
 
     return (struct output){
         .fd = fd,
+        .to_file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode),
         .json = display->json,
         .header = !display->no_header,
         .color = display->color == COLOR_AUTO ? can : display->color == COLOR_ALWAYS,

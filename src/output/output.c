@@ -87,7 +87,8 @@ void output_list_row(struct output *output, const struct list_row *row, const st
 }
 
 int output_flush(struct output *output) {
-    return writer_flush(&output->writer, output->fd, output->unblocked,
+    /* A file takes what it gets without keeping anybody waiting. */
+    return writer_flush(&output->writer, output->fd, output->to_file ? NULL : output->unblocked,
                         output->until_ns ? output->until_ns : INT64_MAX);
 }
 
