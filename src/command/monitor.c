@@ -145,6 +145,7 @@ struct watch {
     int status;
     bool stopping;      /* a signal came */
     bool unread;        /* what was to be shown cannot be */
+    bool walking;       /* a walk is under way */
     bool missed_owners; /* of sockets that came while a walk was under way */
     bool said_denied;
 };
@@ -169,6 +170,31 @@ static void flush(struct watch *watch) {
     }
 }
 
+static int look(void *into, const struct socket *socket, struct socket *found) {
+    return source_look(&((struct watch *)into)->source, socket, found);
+}
+
+/* Whether a process still holds it: one that has just ended is found nowhere. */
+static bool is_held(struct watch *watch, const struct connection *connection) {
+    const struct socket socket = tracker_socket(connection);
+    struct socket found;
+
+    return look(watch, &socket, &found) == 1 && found.inode == connection->inode;
+}
+
+/* What a trace tells of may be over by now, unlike what a walk has just met: then /proc would be
+ * read in vain. */
+static bool look_owner_up(struct watch *watch, const struct connection *connection,
+                          struct owner *owner) {
+    const bool may_be_over = watch->source.trace && !watch->walking;
+
+    if (owners_recall(watch->owners, connection->inode, owner))
+        return true;
+    if (!owners_may_read(watch->owners) || (may_be_over && !is_held(watch, connection)))
+        return false;
+    return owners_find(watch->owners, connection->inode, owner);
+}
+
 /* Looks the owner up, once for each time that a process takes the socket, and again where a line is
  * to say who has to act: it may have been handed on. One that is not found may only be younger than
  * what was read of /proc: find_missed_owners() looks once more. */
@@ -179,7 +205,7 @@ static void find_owner(struct watch *watch, struct connection *connection,
 
     if (!watch->owners || connection->inode == 0 || (connection->owner_known && !acts))
         return;
-    if (owners_find(watch->owners, connection->inode, &owner)) {
+    if (look_owner_up(watch, connection, &owner)) {
         connection->owner = owner;
         connection->owner_known = true;
     } else if (!connection->owner_known) {
@@ -261,29 +287,18 @@ static void on_event(void *into, struct event *event) {
         show(watch, event, first && connection);
 }
 
-static int look(void *into, const struct socket *socket, struct socket *found) {
-    return source_look(&((struct watch *)into)->source, socket, found);
-}
-
 /* The source's observations go to the tracker. */
 static void on_begin_walk(void *into) {
     struct watch *watch = into;
 
     if (watch->owners)
         owners_forget(watch->owners);
+    watch->walking = true;
     tracker_begin_walk(watch->tracker);
 }
 
 static void on_seen(void *into, const struct socket *socket, int64_t at_ns) {
     tracker_seen(((struct watch *)into)->tracker, socket, at_ns);
-}
-
-/* Whether a process still holds it: one that has just ended is found nowhere. */
-static bool is_held(struct watch *watch, const struct connection *connection) {
-    const struct socket socket = tracker_socket(connection);
-    struct socket found;
-
-    return look(watch, &socket, &found) == 1 && found.inode == connection->inode;
 }
 
 /* Once a walk is over, all that it met can be found in /proc. What is selected by its process is
@@ -320,6 +335,7 @@ static void find_missed_owners(struct watch *watch, int64_t at_ns) {
 static void on_end_walk(void *into, int64_t at_ns) {
     struct watch *watch = into;
 
+    watch->walking = false;
     tracker_end_walk(watch->tracker, at_ns);
     find_missed_owners(watch, at_ns);
     /* Who holds what is read for a walk, and not kept until the next. */

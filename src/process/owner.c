@@ -28,9 +28,10 @@ struct process {
 /* Processes that own what was asked for before. They are read first: a host has many more. */
 #define RECENT_MAX 16
 
-/* A socket may be younger than what was read. So it is read again, but not all the time. */
-#define READ_AGAIN_SHARE 10 /* one part in so many of the time goes into it */
-#define READ_AGAIN_NS    (10 * NS_PER_MS)
+/* A socket may be younger than what was read. So it is read again, but not all the time: one part
+ * in so many of it goes into that, and what was not used of it in so long may be used at once. */
+#define READ_AGAIN_SHARE 200
+#define READ_AGAIN_NS    (10 * NS_PER_S)
 
 struct owners {
     struct slot *slots;
@@ -38,7 +39,7 @@ struct owners {
     struct process *processes;
     size_t process_count;
     enum { NOTHING_READ, RECENT_READ, ALL_READ } state;
-    int64_t read_ns, cost_ns; /* when all was read, and how long that took */
+    int64_t next_ns; /* when all may be read again */
     int error;
     uint32_t recent[RECENT_MAX]; /* pids; 0: none */
     size_t next_recent;
@@ -185,6 +186,15 @@ static void remember_recent(struct owners *owners, uint32_t pid) {
     owners->next_recent = (owners->next_recent + 1) % RECENT_MAX;
 }
 
+/* What was read since has to be paid for with the time until it may be read again. */
+static void pay(struct owners *owners, int64_t began_ns) {
+    const int64_t now_ns = clock_now();
+
+    if (owners->next_ns < began_ns - READ_AGAIN_NS)
+        owners->next_ns = began_ns - READ_AGAIN_NS;
+    owners->next_ns += READ_AGAIN_SHARE * (now_ns - began_ns);
+}
+
 /* Reads what has not been read: the recent owners, or all other processes. */
 static void read_more(struct owners *owners) {
     const bool all = owners->state == RECENT_READ;
@@ -207,43 +217,29 @@ static void read_more(struct owners *owners) {
             !is_recent(owners, (uint32_t)strtoul(entry->d_name, NULL, 10)))
             scan_process(owners, dirfd(proc), entry->d_name);
     closedir(proc);
-    if (all) {
-        owners->read_ns = clock_now();
-        owners->cost_ns = owners->read_ns - began_ns;
-    }
+    pay(owners, began_ns);
+}
+
+static const struct slot *find_read(const struct owners *owners, uint32_t inode) {
+    const struct slot *slot = owners->size ? find_slot(owners, inode) : NULL;
+
+    return slot && slot->inode ? slot : NULL;
 }
 
 /* Reads as much as it takes to find the inode. Returns NULL where it is in none of it. */
 static const struct slot *find(struct owners *owners, uint32_t inode) {
-    for (;;) {
-        const struct slot *slot = owners->size ? find_slot(owners, inode) : NULL;
+    const struct slot *slot = find_read(owners, inode);
 
-        if (slot && slot->inode)
-            return slot;
-        if (owners->state == ALL_READ)
-            return NULL;
+    while (!slot && owners->state != ALL_READ) {
         read_more(owners);
+        slot = find_read(owners, inode);
     }
+    return slot;
 }
 
-/* Whether what was read is old enough to be read again. */
-static bool is_old(const struct owners *owners) {
-    const int64_t age_ns = clock_now() - owners->read_ns;
-
-    return age_ns >= READ_AGAIN_NS && age_ns >= READ_AGAIN_SHARE * owners->cost_ns;
-}
-
-bool owners_find(struct owners *owners, uint32_t inode, struct owner *owner) {
-    const struct slot *slot;
-
+/* The owner of that slot, if it is one. */
+static bool take_owner(struct owners *owners, const struct slot *slot, struct owner *owner) {
     *owner = (struct owner){0};
-    if (inode == 0)
-        return false;
-    slot = find(owners, inode);
-    if (!slot && is_old(owners)) {
-        owners_forget(owners);
-        slot = find(owners, inode);
-    }
     if (!slot)
         return false;
     owner->pid = owners->processes[slot->process].pid;
@@ -251,6 +247,24 @@ bool owners_find(struct owners *owners, uint32_t inode, struct owner *owner) {
     memcpy(owner->name, owners->processes[slot->process].name, sizeof(owner->name));
     remember_recent(owners, owner->pid);
     return true;
+}
+
+bool owners_recall(struct owners *owners, uint32_t inode, struct owner *owner) {
+    return take_owner(owners, inode ? find_read(owners, inode) : NULL, owner);
+}
+
+bool owners_may_read(const struct owners *owners) {
+    return owners->state != ALL_READ || clock_now() >= owners->next_ns;
+}
+
+bool owners_find(struct owners *owners, uint32_t inode, struct owner *owner) {
+    const struct slot *slot = inode ? find(owners, inode) : NULL;
+
+    if (inode && !slot && owners_may_read(owners)) {
+        owners_forget(owners);
+        slot = find(owners, inode);
+    }
+    return take_owner(owners, slot, owner);
 }
 
 int owners_error(const struct owners *owners) {

@@ -27,9 +27,13 @@ void owners_forget(struct owners *owners);
 /* Finds who holds the inode. A socket that is not known yet makes it read /proc: first the
  * processes that owned what was asked for before, then, where it is none of theirs, all. Another
  * holder besides them is then not counted. What was read is read again where a socket is not in it,
- * but in no more than a tenth of the time. Returns false, and an empty owner, where nobody is seen
- * to hold it. */
+ * but for long in no more than half a percent of the time. Returns false, and an empty owner, where
+ * nobody is seen to hold it. */
 bool owners_find(struct owners *owners, uint32_t inode, struct owner *owner);
+
+/* The same without reading anything; and whether owners_find() would. */
+bool owners_recall(struct owners *owners, uint32_t inode, struct owner *owner);
+bool owners_may_read(const struct owners *owners);
 
 /* The errno of /proc that could not be read when last tried; 0: it could. */
 int owners_error(const struct owners *owners);
