@@ -30,7 +30,7 @@ enum { ESTABLISHED = 1, SYN_SENT, SYN_RECV, FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLO
 /* Some 250,000 records: the reader runs behind where the processors are busy. */
 #define RING_SIZE (32 * 1024 * 1024)
 
-/* The reader is woken when so much waits, and else looks by itself. */
+/* The reader is woken each time that so much waits, and else looks by itself. */
 #define WAKE_SIZE (RING_SIZE / 4)
 
 #define KERNEL __attribute__((preserve_access_index))
@@ -268,13 +268,15 @@ static __always_inline void fill_socket(struct trace_record *record, const struc
     }
 }
 
-static __always_inline void end(void *record, bool wanted) {
+static __always_inline void end(void *record, __u64 size, bool wanted) {
+    const __u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+
     if (!wanted)
         bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
-    else if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) < WAKE_SIZE)
-        bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
-    else
+    else if (waiting % WAKE_SIZE < size + BPF_RINGBUF_HDR_SZ)
         bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
+    else
+        bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 }
 
 static __always_inline void count_lost(void) {
@@ -293,7 +295,7 @@ static __always_inline void report_last(const struct sock *sk, const struct tcp_
     wanted = fill(&last->record, &sk->__sk_common, local_port, TRACE_STATE);
     fill_socket(&last->record, sk, from, CLOSE);
     read_counters(tcp, last);
-    end(last, wanted);
+    end(last, sizeof(*last), wanted);
 }
 
 static __always_inline void report(const struct sock *sk, enum trace_kind kind, int from, int to) {
@@ -319,7 +321,7 @@ static __always_inline void report(const struct sock *sk, enum trace_kind kind, 
     }
     wanted = fill(record, &sk->__sk_common, local_port, kind);
     fill_socket(record, sk, from, to);
-    end(record, wanted);
+    end(record, sizeof(*record), wanted);
 }
 
 static __always_inline bool is_tcp(const struct sock *sk) {
@@ -376,7 +378,7 @@ int BPF_PROG(on_request, const struct sock *listener, const struct request_sock 
         return 0;
     record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
     if (record)
-        end(record, fill(record, common, common->skc_num, TRACE_REQUEST));
+        end(record, sizeof(*record), fill(record, common, common->skc_num, TRACE_REQUEST));
     else
         count_lost();
     return 0;

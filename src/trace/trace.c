@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/trace.h"
 
-#include "netns/netns.h"
 #include "sockdiag/sockdiag.h"
+#include "trace/load.h"
 #include "trace/record.h"
 #include "trace/waiting.h"
 #include "units/clock.h"
@@ -10,7 +10,7 @@
 
 #include "trace.skel.h"
 
-#include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -22,14 +22,25 @@
 #define LOOK_IDLE_NS (100 * NS_PER_MS)
 
 /* How often sock_diag is asked for what may go on at any time: orphans in FIN_WAIT2, and requests.
- * So many at a time at the most. */
-#define ASK_NS  (100 * NS_PER_MS)
-#define ASK_MAX 512
+ * What has stood for long is asked for less often, by this share of the time that it has. So many
+ * at a time at the most. */
+#define ASK_NS     (100 * NS_PER_MS)
+#define ASK_MAX_NS NS_PER_S
+#define ASK_SHARE  8
+#define ASK_MAX    512
 
 /* A timer has to have run out for sure. */
 #define TIMER_SLACK_NS (20 * NS_PER_MS)
 
 #define STATES (TCP_STATES_ALL & ~TCP_STATE_BIT(TCP_STATE_BOUND_INACTIVE))
+
+/* What sock_diag answered last when it was asked for a minisock. */
+struct answer {
+    uint64_t cookie;
+    int64_t asked_ns;
+    bool stands;
+    struct socket minisock;
+};
 
 struct trace_source {
     const struct filter *filter;
@@ -37,118 +48,13 @@ struct trace_source {
     struct trace_bpf *bpf;
     struct ring_buffer *ring;
     struct sockdiag *tables;
-    struct waiting_queue timed;  /* in TIME_WAIT: by when their timers run out */
-    struct waiting_queue polled; /* by when they are to be looked at again */
+    struct waiting_queue waiting; /* what sock_diag is to be asked for again, and when */
+    struct answer answer;
     uint64_t lost;
     int64_t next_look_ns;
     bool walk_due;
     bool came; /* something came with the last look */
 };
-
-/* Loading. */
-
-/* libbpf's own words are for those who write programs; the reader of `why` gets the reason. */
-static int say_nothing(enum libbpf_print_level level, const char *format, va_list arguments) {
-    (void)level, (void)format, (void)arguments;
-    return 0;
-}
-
-static void set_ranges(struct trace_ranges *to, const struct ports *from) {
-    if (from->count > TRACE_RANGES)
-        return;
-    for (size_t i = 0; i < from->count; i++) {
-        to->ranges[i].first = from->ranges[i].first;
-        to->ranges[i].last = from->ranges[i].last;
-    }
-    to->count = (uint32_t)from->count;
-}
-
-static void set_prefix(struct trace_prefix *to, const struct prefix *from) {
-    for (unsigned i = 0; i < 4; i++) {
-        const unsigned bits = from->len > 32 * i ? from->len - 32 * i : 0;
-
-        to->mask[i] = bits >= 32 ? 0xffffffff : htonl((uint32_t)(0xffffffff00000000 >> bits));
-        to->address[i] = from->address.words[i] & to->mask[i];
-    }
-}
-
-/* What has no room in there is left to filter_matches(). */
-static void set_filter(struct trace_filter *to, const struct filter *from) {
-    set_ranges(&to->either, &from->either);
-    set_ranges(&to->local, &from->local);
-    set_ranges(&to->remote, &from->remote);
-    to->netns = (uint32_t)netns_inode();
-    to->family = from->family == FILTER_INET    ? AF_INET
-                 : from->family == FILTER_INET6 ? AF_INET6
-                                                : 0;
-    if (from->address_count > TRACE_PREFIXES)
-        return;
-    for (size_t i = 0; i < from->address_count; i++)
-        set_prefix(&to->prefixes[i], &from->addresses[i]);
-    to->prefix_count = (uint32_t)from->address_count;
-}
-
-/* An older kernel may lack a tracepoint; but for the first one, it does without. */
-static bool choose_programs(struct trace_bpf *bpf, char why[TRACE_WHY_SIZE]) {
-    struct bpf_program *program;
-
-    bpf_object__for_each_program(program, bpf->obj) {
-        const char *name = strchr(bpf_program__section_name(program), '/') + 1;
-
-        if (libbpf_find_vmlinux_btf_id(name, BPF_TRACE_RAW_TP) > 0)
-            continue;
-        if (program == bpf->progs.on_state) {
-            snprintf(why, TRACE_WHY_SIZE,
-                     "this kernel has no tracepoint %s, or does not tell of it "
-                     "(/sys/kernel/btf/vmlinux)",
-                     name);
-            return false;
-        }
-        bpf_program__set_autoload(program, false);
-    }
-    return true;
-}
-
-static void say_why_not(int error, char why[TRACE_WHY_SIZE]) {
-    if (error == EPERM || error == EACCES)
-        snprintf(why, TRACE_WHY_SIZE, "it needs root, or CAP_BPF and CAP_PERFMON: %s",
-                 strerror(error));
-    else
-        snprintf(why, TRACE_WHY_SIZE, "the kernel does not take the program: %s", strerror(error));
-}
-
-/* Opens the program with the filter in it. Returns false with errno. */
-static bool open_program(struct trace_source *source) {
-    trace_bpf__destroy(source->bpf);
-    source->bpf = trace_bpf__open();
-    if (source->bpf)
-        set_filter((struct trace_filter *)&source->bpf->rodata->filter, source->filter);
-    return source->bpf != NULL;
-}
-
-static bool load(struct trace_source *source, char why[TRACE_WHY_SIZE]) {
-    int error;
-
-    libbpf_set_print(say_nothing);
-    if (!open_program(source)) {
-        say_why_not(errno, why);
-        return false;
-    }
-    error = trace_bpf__load(source->bpf);
-    /* Which tracepoint is missing takes time to find out: only where one is. */
-    if (error == -ESRCH) {
-        if (!open_program(source) || !choose_programs(source->bpf, why))
-            return false;
-        error = trace_bpf__load(source->bpf);
-    }
-    if (error == 0)
-        error = trace_bpf__attach(source->bpf);
-    if (error) {
-        say_why_not(-error, why);
-        return false;
-    }
-    return true;
-}
 
 /* Reading. */
 
@@ -182,14 +88,25 @@ static void read_counters(const struct trace_last_record *last, struct socket *s
     socket->bytes_retrans = last->bytes_retrans;
 }
 
-/* What sock_diag has to be asked for again. */
-static void await(struct trace_source *source, const struct socket *socket) {
-    const int64_t now_ns = clock_now();
-    const bool timed = socket->state == TCP_STATE_TIME_WAIT;
-    const int64_t due_ns =
-        now_ns + (timed ? socket->timer_ms * NS_PER_MS + TIMER_SLACK_NS : ASK_NS);
+static bool is_minisock(const struct socket *socket) {
+    return socket->timer == SOCKET_TIMER_TIME_WAIT;
+}
 
-    if (!waiting_add(timed ? &source->timed : &source->polled, socket, due_ns))
+/* How long to wait before sock_diag is asked again for what has stood for so long. */
+static int64_t pause_before(const struct socket *socket, int64_t stood_ns) {
+    const int64_t pause_ns = stood_ns / ASK_SHARE;
+
+    if (socket->state == TCP_STATE_TIME_WAIT)
+        return socket->timer_ms * NS_PER_MS + TIMER_SLACK_NS;
+    return pause_ns < ASK_NS ? ASK_NS : pause_ns > ASK_MAX_NS ? ASK_MAX_NS : pause_ns;
+}
+
+/* What sock_diag has to be asked for again; it stands since that moment. */
+static void await(struct trace_source *source, const struct socket *socket, int64_t since_ns) {
+    const int64_t now_ns = clock_now();
+
+    if (!waiting_add(&source->waiting, socket, since_ns,
+                     now_ns + pause_before(socket, now_ns - since_ns)))
         source->walk_due = true;
 }
 
@@ -199,26 +116,22 @@ static bool needs_asking(const struct socket *socket) {
                             TCP_STATE_BIT(TCP_STATE_ESTABLISHED) |
                             TCP_STATE_BIT(TCP_STATE_CLOSE_WAIT);
 
-    return socket->timer == SOCKET_TIMER_TIME_WAIT ||
-           (socket->inode == 0 && (unheld & TCP_STATE_BIT(socket->state)));
+    return is_minisock(socket) || (socket->inode == 0 && (unheld & TCP_STATE_BIT(socket->state)));
 }
 
-/* From these states a minisock may go on. */
-static bool may_have_successor(const struct move *move) {
-    return move->socket->state == TCP_STATE_CLOSE &&
-           (move->from == TCP_STATE_FIN_WAIT1 || move->from == TCP_STATE_FIN_WAIT2 ||
-            move->from == TCP_STATE_CLOSING);
-}
+/* The minisock that goes on in the place of a socket since that moment; NULL: there is none. An
+ * orphan that enters FIN_WAIT2 becomes one at once, so that two records in a row ask for it. */
+static const struct socket *find_minisock(struct trace_source *source, const struct socket *socket,
+                                          int64_t since_ns) {
+    struct answer *answer = &source->answer;
 
-/* A minisock that was gone when its socket's end was read: another connection has taken its port,
- * which may be after a second (net.ipv4.tcp_tw_reuse). */
-static struct socket waited(const struct socket *socket) {
-    struct socket minisock = *socket;
-
-    minisock.state = TCP_STATE_TIME_WAIT;
-    minisock.timer = SOCKET_TIMER_TIME_WAIT;
-    minisock.inode = minisock.uid = 0;
-    return minisock;
+    if (answer->cookie != socket->cookie || answer->asked_ns < since_ns) {
+        answer->cookie = socket->cookie;
+        answer->asked_ns = clock_now();
+        answer->stands = sockdiag_lookup(source->tables, socket, &answer->minisock) == 1 &&
+                         is_minisock(&answer->minisock);
+    }
+    return answer->stands ? &answer->minisock : NULL;
 }
 
 /* A request that has had to be repeated: it stands, if it does, in sock_diag's table. */
@@ -228,22 +141,90 @@ static void take_request(struct trace_source *source, const struct socket *socke
     if (sockdiag_lookup(source->tables, socket, &found) != 1 || !needs_asking(&found))
         return;
     source->observer->seen(source->observer->into, &found, at_ns);
-    await(source, &found);
+    await(source, &found, at_ns);
 }
 
-static int take(void *into, void *data, size_t size) {
+/* A minisock that was gone when its socket's end was read: another connection has taken its port,
+ * which may be after a second (net.ipv4.tcp_tw_reuse), or there were too many
+ * (net.ipv4.tcp_max_tw_buckets). */
+static struct socket waited(const struct socket *socket) {
+    struct socket minisock = *socket;
+
+    minisock.state = TCP_STATE_TIME_WAIT;
+    minisock.timer = SOCKET_TIMER_TIME_WAIT;
+    minisock.inode = minisock.uid = 0;
+    return minisock;
+}
+
+/* Hands on an end from which a minisock may go on. */
+static void take_possible_wait(struct trace_source *source, const struct trace_record *record,
+                               struct move *move) {
+    const struct observer *observer = source->observer;
+    const struct socket *minisock = find_minisock(source, move->socket, move->at_ns);
+    const struct socket gone = waited(move->socket);
+
+    if (minisock)
+        move->successor = minisock;
+    else if (record->to == TCP_STATE_TIME_WAIT)
+        move->successor = &gone;
+    observer->moved(observer->into, move);
+    if (minisock)
+        await(source, minisock, move->at_ns);
+    else if (move->successor)
+        observer->ended(observer->into, gone.cookie, clock_now());
+}
+
+/* From these states a minisock may go on. */
+static bool may_wait(const struct move *move) {
+    return move->socket->state == TCP_STATE_CLOSE &&
+           (move->from == TCP_STATE_FIN_WAIT1 || move->from == TCP_STATE_FIN_WAIT2 ||
+            move->from == TCP_STATE_CLOSING);
+}
+
+/* An orphan's minisock has the timer. */
+static void read_timer(struct trace_source *source, struct socket *socket, int64_t at_ns) {
+    const struct socket *minisock = find_minisock(source, socket, at_ns);
+
+    if (minisock && minisock->state == socket->state) {
+        socket->timer = minisock->timer;
+        socket->timer_ms = minisock->timer_ms;
+    }
+}
+
+static void take_move(struct trace_source *source, const struct trace_record *record,
+                      struct socket *socket) {
     static const enum move_kind kinds[] = {
         [TRACE_STATE] = MOVE_STATE,
         [TRACE_ERROR] = MOVE_ERROR,
         [TRACE_RESET_RECEIVED] = MOVE_RESET_RECEIVED,
         [TRACE_RESET_SENT] = MOVE_RESET_SENT,
     };
+    struct owner owner = {.pid = record->pid, .holders = 1};
+    struct move move = {
+        .kind = kinds[record->kind],
+        .from = (enum tcp_state)record->from,
+        .error = record->error,
+        .socket = socket,
+        .owner = record->pid ? &owner : NULL,
+        .at_ns = (int64_t)record->at_ns,
+    };
+
+    memcpy(owner.name, record->task, sizeof(owner.name) - 1);
+    if (move.kind == MOVE_STATE && may_wait(&move)) {
+        take_possible_wait(source, record, &move);
+        return;
+    }
+    if (move.kind == MOVE_STATE && socket->state == TCP_STATE_FIN_WAIT2 && socket->inode == 0)
+        read_timer(source, socket, move.at_ns);
+    source->observer->moved(source->observer->into, &move);
+    if (move.kind == MOVE_STATE && move.from == TCP_STATE_SYN_RECV && needs_asking(socket))
+        await(source, socket, move.at_ns);
+}
+
+static int take(void *into, void *data, size_t size) {
     struct trace_source *source = into;
     const struct trace_record *record = data;
-    struct owner owner = {.pid = record->pid, .holders = 1};
-    struct socket socket, minisock;
-    struct move move = {.socket = &socket};
-    bool stands = false;
+    struct socket socket;
 
     source->came = true;
     read_socket(record, &socket);
@@ -251,39 +232,10 @@ static int take(void *into, void *data, size_t size) {
         read_counters(data, &socket);
     if (!filter_matches(source->filter, &socket))
         return 0;
-    if (record->kind == TRACE_REQUEST) {
+    if (record->kind == TRACE_REQUEST)
         take_request(source, &socket, (int64_t)record->at_ns);
-        return 0;
-    }
-    move.kind = kinds[record->kind];
-    move.from = (enum tcp_state)record->from;
-    move.error = (int)record->error;
-    move.at_ns = (int64_t)record->at_ns;
-    snprintf(owner.name, sizeof(owner.name), "%.15s", record->task);
-    if (record->pid)
-        move.owner = &owner;
-    /* An orphan becomes a minisock at once, which has the timer. */
-    if (move.kind == MOVE_STATE && socket.state == TCP_STATE_FIN_WAIT2 && socket.inode == 0 &&
-        sockdiag_minisock(source->tables, &socket, &minisock) && minisock.cookie == socket.cookie &&
-        minisock.state == socket.state) {
-        socket.timer = minisock.timer;
-        socket.timer_ms = minisock.timer_ms;
-    }
-    if (may_have_successor(&move)) {
-        stands = sockdiag_minisock(source->tables, &socket, &minisock) &&
-                 minisock.cookie == socket.cookie;
-        if (!stands)
-            minisock = waited(&socket);
-        if (stands || record->to == TCP_STATE_TIME_WAIT)
-            move.successor = &minisock;
-    }
-    source->observer->moved(source->observer->into, &move);
-    if (move.successor && stands)
-        await(source, &minisock);
-    else if (move.successor)
-        source->observer->ended(source->observer->into, minisock.cookie, clock_now());
-    else if (move.kind == MOVE_STATE && move.from == TCP_STATE_SYN_RECV && needs_asking(&socket))
-        await(source, &socket);
+    else
+        take_move(source, record, &socket);
     return 0;
 }
 
@@ -294,7 +246,7 @@ static bool take_seen(void *into, const struct socket *socket, int64_t at_ns) {
 
     source->observer->seen(source->observer->into, socket, at_ns);
     if (needs_asking(socket))
-        await(source, socket);
+        await(source, socket, at_ns);
     return true;
 }
 
@@ -302,12 +254,10 @@ static int walk(struct trace_source *source) {
     const struct observer *observer = source->observer;
 
     source->walk_due = false;
-    waiting_clear(&source->timed);
-    waiting_clear(&source->polled);
+    waiting_clear(&source->waiting);
     observer->begin_walk(observer->into);
     if (sockdiag_dump(source->tables, source->filter, STATES, take_seen, source) < 0)
         return -1;
-    waiting_sort(&source->timed);
     observer->end_walk(observer->into, clock_now());
     return 0;
 }
@@ -321,31 +271,30 @@ static bool is_traced(const struct socket *socket) {
 }
 
 /* Takes over what sock_diag says of a socket that it was asked for. */
-static void take_answer(struct trace_source *source, const struct socket *asked,
-                        const struct socket *found) {
+static void take_answer(struct trace_source *source, const struct waiting *asked,
+                        const struct socket *found, int64_t at_ns) {
     const bool goes_on = asked->state == TCP_STATE_FIN_WAIT2 && found->state != asked->state;
     const bool held = found->state == asked->state && found->inode;
 
     if (goes_on || held)
-        source->observer->seen(source->observer->into, found, clock_now());
+        source->observer->seen(source->observer->into, found, at_ns);
     if (needs_asking(found))
-        await(source, found);
+        await(source, found, found->state == asked->state ? asked->since_ns : at_ns);
 }
 
-static void ask(struct trace_source *source, struct waiting_queue *queue, int64_t now_ns) {
+static void ask(struct trace_source *source, int64_t now_ns) {
     const struct observer *observer = source->observer;
-    const struct waiting *waiting;
+    struct waiting first;
 
-    for (int i = 0; i < ASK_MAX && (waiting = waiting_due(queue, now_ns)); i++) {
-        const struct socket asked = waiting_socket(waiting);
+    for (int i = 0; i < ASK_MAX && waiting_take(&source->waiting, now_ns, &first); i++) {
+        const struct socket asked = waiting_socket(&first);
         struct socket found;
         const int stands = sockdiag_lookup(source->tables, &asked, &found);
 
-        waiting_remove(queue);
         if (stands > 0) {
-            take_answer(source, &asked, &found);
+            take_answer(source, &first, &found, clock_now());
         } else if (stands < 0) {
-            await(source, &asked); /* as good as not asked */
+            await(source, &asked, first.since_ns); /* as good as not asked */
         } else if (!is_traced(&asked)) {
             /* What a request has become may be over, and is told first. */
             ring_buffer__consume(source->ring);
@@ -354,8 +303,24 @@ static void ask(struct trace_source *source, struct waiting_queue *queue, int64_
     }
 }
 
+/* How often a program was passed over: an interrupt came while it ran, and would have run it. */
+static uint64_t passed_over(const struct trace_source *source) {
+    struct bpf_program *program;
+    uint64_t count = 0;
+
+    bpf_object__for_each_program(program, source->bpf->obj) {
+        struct bpf_prog_info info = {0};
+        uint32_t size = sizeof(info);
+
+        if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0)
+            count += info.recursion_misses;
+    }
+    return count;
+}
+
 static void check_lost(struct trace_source *source) {
-    const uint64_t lost = __atomic_load_n(&source->bpf->bss->lost, __ATOMIC_RELAXED);
+    const uint64_t lost =
+        __atomic_load_n(&source->bpf->bss->lost, __ATOMIC_RELAXED) + passed_over(source);
     char reason[100];
 
     if (lost == source->lost)
@@ -379,8 +344,7 @@ static int step(struct trace_source *source) {
         return -1;
     }
     check_lost(source);
-    ask(source, &source->timed, clock_now());
-    ask(source, &source->polled, clock_now());
+    ask(source, clock_now());
     source->next_look_ns = clock_now() + (source->came ? LOOK_NS : LOOK_IDLE_NS);
     return 0;
 }
@@ -400,7 +364,9 @@ struct trace_source *trace_source_open(const struct filter *filter, const struct
     source->tables = sockdiag_open();
     if (!source->tables)
         snprintf(why, TRACE_WHY_SIZE, "cannot open the kernel's sock_diag: %s", strerror(errno));
-    else if (load(source, why))
+    else
+        source->bpf = load_program(filter, why);
+    if (source->bpf)
         source->ring = ring_buffer__new(bpf_map__fd(source->bpf->maps.ring), take, source, NULL);
     if (source->ring)
         return source;
@@ -414,8 +380,7 @@ void trace_source_close(struct trace_source *source) {
     ring_buffer__free(source->ring);
     trace_bpf__destroy(source->bpf);
     sockdiag_close(source->tables);
-    waiting_free(&source->timed);
-    waiting_free(&source->polled);
+    waiting_clear(&source->waiting);
     free(source);
 }
 

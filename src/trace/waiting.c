@@ -5,26 +5,30 @@
 
 #define FIRST_SIZE 64
 
-/* Moves the ring to one of this size, in which the first is at the beginning. */
-static bool resize(struct waiting_queue *queue, size_t size) {
-    struct waiting *ring = malloc(size * sizeof(*ring));
+static bool grow(struct waiting_queue *queue) {
+    const size_t size = queue->size ? 2 * queue->size : FIRST_SIZE;
+    struct waiting *heap = reallocarray(queue->heap, size, sizeof(*heap));
 
-    if (!ring)
+    if (!heap)
         return false;
-    for (size_t i = 0; i < queue->count; i++)
-        ring[i] = queue->ring[(queue->first + i) & (queue->size - 1)];
-    free(queue->ring);
-    queue->ring = ring;
-    queue->first = 0;
+    queue->heap = heap;
     queue->size = size;
     return true;
 }
 
-bool waiting_add(struct waiting_queue *queue, const struct socket *socket, int64_t due_ns) {
-    if (queue->count == queue->size && !resize(queue, queue->size ? 2 * queue->size : FIRST_SIZE))
+bool waiting_add(struct waiting_queue *queue, const struct socket *socket, int64_t since_ns,
+                 int64_t due_ns) {
+    size_t at = queue->count;
+
+    if (queue->count == queue->size && !grow(queue))
         return false;
-    queue->ring[(queue->first + queue->count++) & (queue->size - 1)] = (struct waiting){
+    queue->count++;
+    /* What is due later makes room. */
+    for (; at > 0 && queue->heap[(at - 1) / 2].due_ns > due_ns; at = (at - 1) / 2)
+        queue->heap[at] = queue->heap[(at - 1) / 2];
+    queue->heap[at] = (struct waiting){
         .cookie = socket->cookie,
+        .since_ns = since_ns,
         .due_ns = due_ns,
         .local = socket->local,
         .remote = socket->remote,
@@ -37,15 +41,31 @@ bool waiting_add(struct waiting_queue *queue, const struct socket *socket, int64
     return true;
 }
 
-const struct waiting *waiting_due(const struct waiting_queue *queue, int64_t now_ns) {
-    const struct waiting *first = queue->ring + queue->first;
+/* Which of the two below is due first; count where there is none. */
+static size_t earlier_child(const struct waiting_queue *queue, size_t at) {
+    const size_t left = 2 * at + 1, right = left + 1;
 
-    return queue->count && first->due_ns <= now_ns ? first : NULL;
+    if (left >= queue->count)
+        return queue->count;
+    return right < queue->count && queue->heap[right].due_ns < queue->heap[left].due_ns ? right
+                                                                                        : left;
 }
 
-void waiting_remove(struct waiting_queue *queue) {
-    queue->first = (queue->first + 1) & (queue->size - 1);
-    queue->count--;
+bool waiting_take(struct waiting_queue *queue, int64_t now_ns, struct waiting *first) {
+    const struct waiting *last;
+    size_t at = 0, child;
+
+    if (queue->count == 0 || queue->heap[0].due_ns > now_ns)
+        return false;
+    *first = queue->heap[0];
+    last = &queue->heap[--queue->count];
+    for (; (child = earlier_child(queue, at)) < queue->count; at = child) {
+        if (queue->heap[child].due_ns >= last->due_ns)
+            break;
+        queue->heap[at] = queue->heap[child];
+    }
+    queue->heap[at] = *last;
+    return true;
 }
 
 struct socket waiting_socket(const struct waiting *waiting) {
@@ -61,23 +81,7 @@ struct socket waiting_socket(const struct waiting *waiting) {
     };
 }
 
-static int by_time(const void *a, const void *b) {
-    const int64_t first = ((const struct waiting *)a)->due_ns;
-    const int64_t second = ((const struct waiting *)b)->due_ns;
-
-    return first < second ? -1 : first > second;
-}
-
-void waiting_sort(struct waiting_queue *queue) {
-    if (queue->count && resize(queue, queue->size))
-        qsort(queue->ring, queue->count, sizeof(*queue->ring), by_time);
-}
-
 void waiting_clear(struct waiting_queue *queue) {
-    free(queue->ring);
+    free(queue->heap);
     *queue = (struct waiting_queue){0};
-}
-
-void waiting_free(struct waiting_queue *queue) {
-    free(queue->ring);
 }

@@ -11,32 +11,30 @@
 /* As little as a look-up needs. */
 struct waiting {
     uint64_t cookie;
-    int64_t due_ns; /* when to look */
+    int64_t since_ns, due_ns; /* since when it stands, and when to look */
     struct address local, remote;
     uint16_t local_port, remote_port;
     uint32_t ifindex;
     uint8_t inet6, state;
 };
 
-/* A queue in which the first one is due first: a ring that grows. Zeroed it is empty. */
+/* A heap: the first one is due first. Zeroed it is empty. */
 struct waiting_queue {
-    struct waiting *ring;
-    size_t first, count, size; /* size: a power of two */
+    struct waiting *heap;
+    size_t count, size;
 };
 
 /* Returns false where memory ran out. */
-bool waiting_add(struct waiting_queue *queue, const struct socket *socket, int64_t due_ns);
+bool waiting_add(struct waiting_queue *queue, const struct socket *socket, int64_t since_ns,
+                 int64_t due_ns);
 
-/* The first one, where it is due; else NULL. It stays until it is removed. */
-const struct waiting *waiting_due(const struct waiting_queue *queue, int64_t now_ns);
-void waiting_remove(struct waiting_queue *queue);
+/* Takes the first one out, where it is due. */
+bool waiting_take(struct waiting_queue *queue, int64_t now_ns, struct waiting *first);
 
 /* A socket as sockdiag_lookup() wants it. */
 struct socket waiting_socket(const struct waiting *waiting);
 
-/* Puts them in order again where they were added in another. */
-void waiting_sort(struct waiting_queue *queue);
+/* Empties it, and frees what it took. */
 void waiting_clear(struct waiting_queue *queue);
-void waiting_free(struct waiting_queue *queue);
 
 #endif

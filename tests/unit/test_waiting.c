@@ -3,63 +3,68 @@
 
 #include "unit.h"
 
-#define FIRST_SIZE 64 /* of the ring, in waiting.c */
+#define FIRST_SIZE 64 /* of the heap, in waiting.c */
 
 static void add(struct waiting_queue *queue, uint64_t cookie, int64_t due_ns) {
     const struct socket socket = socket_of(cookie, TCP_STATE_TIME_WAIT);
 
-    assert_true(waiting_add(queue, &socket, due_ns));
+    assert_true(waiting_add(queue, &socket, 0, due_ns));
 }
 
 /* Takes the first, which has to be this one and due by then. */
 static void take(struct waiting_queue *queue, uint64_t cookie, int64_t now_ns) {
-    const struct waiting *first = waiting_due(queue, now_ns);
+    struct waiting first;
 
-    assert_non_null(first);
-    assert_int_equal(first->cookie, cookie);
-    waiting_remove(queue);
+    assert_true(waiting_take(queue, now_ns, &first));
+    assert_int_equal(first.cookie, cookie);
+}
+
+static void assert_nothing_due(struct waiting_queue *queue, int64_t now_ns) {
+    struct waiting first;
+
+    assert_false(waiting_take(queue, now_ns, &first));
 }
 
 static void an_empty_queue_has_nothing_due(void **state) {
     struct waiting_queue queue = {0};
 
     (void)state;
-    assert_null(waiting_due(&queue, INT64_MAX));
-    waiting_sort(&queue);
+    assert_nothing_due(&queue, INT64_MAX);
     waiting_clear(&queue);
-    assert_null(waiting_due(&queue, INT64_MAX));
-    waiting_free(&queue);
+    assert_nothing_due(&queue, INT64_MAX);
 }
 
 static void the_first_is_due_at_its_time_and_the_rest_later(void **state) {
     struct waiting_queue queue = {0};
 
     (void)state;
-    add(&queue, 1, 100);
-    add(&queue, 2, 100);
     add(&queue, 3, 200);
-    assert_null(waiting_due(&queue, 99));
+    add(&queue, 1, 100);
+    add(&queue, 2, 150);
+    assert_nothing_due(&queue, 99);
     take(&queue, 1, 100);
-    take(&queue, 2, 100);
-    assert_null(waiting_due(&queue, 199));
-    /* It stays until it is removed. */
-    assert_ptr_equal(waiting_due(&queue, 200), waiting_due(&queue, 300));
-    take(&queue, 3, 300);
-    assert_null(waiting_due(&queue, INT64_MAX));
-    waiting_free(&queue);
+    assert_nothing_due(&queue, 149);
+    take(&queue, 2, 300);
+    assert_nothing_due(&queue, 199);
+    take(&queue, 3, 200);
+    assert_nothing_due(&queue, INT64_MAX);
+    waiting_clear(&queue);
 }
 
 static void all_that_a_look_up_needs_is_kept(void **state) {
     struct waiting_queue queue = {0};
     struct socket socket = socket_of(7, TCP_STATE_FIN_WAIT2), back;
+    struct waiting first;
 
     (void)state;
     socket.local = address_of("2001:db8::1");
     socket.remote = address_of("2001:db8::2");
     socket.ifindex = 3;
     socket.inet6 = true;
-    assert_true(waiting_add(&queue, &socket, 1));
-    back = waiting_socket(waiting_due(&queue, 1));
+    assert_true(waiting_add(&queue, &socket, -5, 1));
+    assert_true(waiting_take(&queue, 1, &first));
+    assert_int_equal(first.since_ns, -5);
+    back = waiting_socket(&first);
     assert_int_equal(back.cookie, 7);
     assert_memory_equal(&back.local, &socket.local, sizeof(back.local));
     assert_memory_equal(&back.remote, &socket.remote, sizeof(back.remote));
@@ -68,39 +73,50 @@ static void all_that_a_look_up_needs_is_kept(void **state) {
     assert_int_equal(back.ifindex, 3);
     assert_int_equal(back.inet6, true);
     assert_int_equal(back.state, TCP_STATE_FIN_WAIT2);
-    waiting_free(&queue);
+    waiting_clear(&queue);
 }
 
-/* It grows while the first is in the middle of the ring, at each place there. */
-static void it_grows_in_order_wherever_it_begins(void **state) {
-    (void)state;
-    for (uint64_t removed = 0; removed < FIRST_SIZE; removed++) {
-        struct waiting_queue queue = {0};
-        uint64_t next = 0, first = 0;
+/* Each size from one to some that it grows for, so that the last one moves to every place. */
+static void the_first_due_comes_first_whatever_comes_in_which_order(void **state) {
+    uint64_t seed = 88172645463325252;
 
-        while (next < FIRST_SIZE) {
-            add(&queue, next, (int64_t)next);
-            next++;
+    (void)state;
+    for (uint64_t size = 1; size < 3 * FIRST_SIZE; size++) {
+        struct waiting_queue queue = {0};
+        int64_t before_ns = INT64_MIN;
+        uint64_t seen = 0, sum = 0;
+        struct waiting first;
+
+        for (uint64_t cookie = 1; cookie <= size; cookie++) {
+            add(&queue, cookie, (int64_t)random_below(&seed, 50) - 25);
+            sum += cookie;
         }
-        while (first < removed) {
-            take(&queue, first, INT64_MAX);
-            first++;
+        while (waiting_take(&queue, INT64_MAX, &first)) {
+            assert_true(first.due_ns >= before_ns);
+            before_ns = first.due_ns;
+            seen += first.cookie;
         }
-        while (next < removed + 5 * FIRST_SIZE) {
-            add(&queue, next, (int64_t)next);
-            next++;
-        }
-        while (first < next) {
-            take(&queue, first, (int64_t)first);
-            first++;
-        }
-        assert_null(waiting_due(&queue, INT64_MAX));
-        waiting_free(&queue);
+        assert_int_equal(seen, sum);
+        assert_int_equal(queue.count, 0);
+        waiting_clear(&queue);
     }
 }
 
+static void it_takes_times_that_are_far_apart(void **state) {
+    struct waiting_queue queue = {0};
+
+    (void)state;
+    add(&queue, 1, INT64_MAX);
+    add(&queue, 2, INT64_MIN);
+    add(&queue, 3, 0);
+    take(&queue, 2, INT64_MIN);
+    take(&queue, 3, 0);
+    take(&queue, 1, INT64_MAX);
+    waiting_clear(&queue);
+}
+
 /* What comes as fast as it goes needs no more room. */
-static void a_ring_that_goes_round_does_not_grow(void **state) {
+static void it_grows_no_more_than_it_has_to(void **state) {
     struct waiting_queue queue = {0};
 
     (void)state;
@@ -111,50 +127,7 @@ static void a_ring_that_goes_round_does_not_grow(void **state) {
     }
     assert_int_equal(queue.size, FIRST_SIZE);
     assert_int_equal(queue.count, FIRST_SIZE - 1);
-    waiting_free(&queue);
-}
-
-static void sorting_puts_the_first_due_first(void **state) {
-    struct waiting_queue queue = {0};
-    uint64_t seed = 88172645463325252;
-    int64_t before_ns = INT64_MIN;
-
-    (void)state;
-    /* Past its end, so that it is sorted over its beginning. */
-    for (uint64_t i = 0; i < FIRST_SIZE; i++)
-        add(&queue, i, 0);
-    for (uint64_t i = 0; i < FIRST_SIZE / 2; i++)
-        take(&queue, i, 0);
-    for (uint64_t i = 0; i < FIRST_SIZE / 2; i++)
-        add(&queue, 1000 + i, (int64_t)random_below(&seed, 1000) - 500);
-    waiting_sort(&queue);
-    for (size_t left = FIRST_SIZE; left > 0; left--) {
-        const struct waiting *first = waiting_due(&queue, INT64_MAX);
-
-        assert_non_null(first);
-        assert_true(first->due_ns >= before_ns);
-        before_ns = first->due_ns;
-        waiting_remove(&queue);
-    }
-    assert_null(waiting_due(&queue, INT64_MAX));
-    /* And it goes on as before. */
-    add(&queue, 1, 5);
-    take(&queue, 1, 5);
-    waiting_free(&queue);
-}
-
-static void sorting_takes_times_that_are_far_apart(void **state) {
-    struct waiting_queue queue = {0};
-
-    (void)state;
-    add(&queue, 1, INT64_MAX);
-    add(&queue, 2, INT64_MIN);
-    add(&queue, 3, 0);
-    waiting_sort(&queue);
-    take(&queue, 2, INT64_MIN);
-    take(&queue, 3, 0);
-    take(&queue, 1, INT64_MAX);
-    waiting_free(&queue);
+    waiting_clear(&queue);
 }
 
 static void a_queue_that_was_cleared_can_be_used_again(void **state) {
@@ -163,13 +136,12 @@ static void a_queue_that_was_cleared_can_be_used_again(void **state) {
     (void)state;
     for (uint64_t i = 0; i < 3 * FIRST_SIZE; i++)
         add(&queue, i, 0);
-    take(&queue, 0, 0);
     waiting_clear(&queue);
-    assert_null(queue.ring);
-    assert_null(waiting_due(&queue, INT64_MAX));
+    assert_null(queue.heap);
+    assert_nothing_due(&queue, INT64_MAX);
     add(&queue, 9, 0);
     take(&queue, 9, 0);
-    waiting_free(&queue);
+    waiting_clear(&queue);
 }
 
 int main(void) {
@@ -177,10 +149,9 @@ int main(void) {
         cmocka_unit_test(an_empty_queue_has_nothing_due),
         cmocka_unit_test(the_first_is_due_at_its_time_and_the_rest_later),
         cmocka_unit_test(all_that_a_look_up_needs_is_kept),
-        cmocka_unit_test(it_grows_in_order_wherever_it_begins),
-        cmocka_unit_test(a_ring_that_goes_round_does_not_grow),
-        cmocka_unit_test(sorting_puts_the_first_due_first),
-        cmocka_unit_test(sorting_takes_times_that_are_far_apart),
+        cmocka_unit_test(the_first_due_comes_first_whatever_comes_in_which_order),
+        cmocka_unit_test(it_takes_times_that_are_far_apart),
+        cmocka_unit_test(it_grows_no_more_than_it_has_to),
         cmocka_unit_test(a_queue_that_was_cleared_can_be_used_again),
     };
 

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace/load.h"
+
+#include "netns/netns.h"
+#include "trace/record.h"
+
+#include "trace.skel.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* libbpf's own words are for those who write programs; the reader of `why` gets the reason. */
+static int say_nothing(enum libbpf_print_level level, const char *format, va_list arguments) {
+    (void)level, (void)format, (void)arguments;
+    return 0;
+}
+
+static void set_ranges(struct trace_ranges *to, const struct ports *from) {
+    if (from->count > TRACE_RANGES)
+        return;
+    for (size_t i = 0; i < from->count; i++) {
+        to->ranges[i].first = from->ranges[i].first;
+        to->ranges[i].last = from->ranges[i].last;
+    }
+    to->count = (uint32_t)from->count;
+}
+
+static void set_prefix(struct trace_prefix *to, const struct prefix *from) {
+    for (unsigned i = 0; i < 4; i++) {
+        const unsigned bits = from->len > 32 * i ? from->len - 32 * i : 0;
+
+        to->mask[i] = bits >= 32 ? 0xffffffff : htonl((uint32_t)(0xffffffff00000000 >> bits));
+        to->address[i] = from->address.words[i] & to->mask[i];
+    }
+}
+
+/* What has no room in there is left to filter_matches(). */
+static void set_filter(struct trace_filter *to, const struct filter *from) {
+    set_ranges(&to->either, &from->either);
+    set_ranges(&to->local, &from->local);
+    set_ranges(&to->remote, &from->remote);
+    to->netns = (uint32_t)netns_inode();
+    to->family = from->family == FILTER_INET    ? AF_INET
+                 : from->family == FILTER_INET6 ? AF_INET6
+                                                : 0;
+    if (from->address_count > TRACE_PREFIXES)
+        return;
+    for (size_t i = 0; i < from->address_count; i++)
+        set_prefix(&to->prefixes[i], &from->addresses[i]);
+    to->prefix_count = (uint32_t)from->address_count;
+}
+
+/* An older kernel may lack a tracepoint, or the function; but for the first one, it does without.
+ */
+static bool choose_programs(struct trace_bpf *bpf, char why[TRACE_WHY_SIZE]) {
+    struct bpf_program *program;
+
+    bpf_object__for_each_program(program, bpf->obj) {
+        const char *name = strchr(bpf_program__section_name(program), '/') + 1;
+
+        if (libbpf_find_vmlinux_btf_id(name, BPF_TRACE_RAW_TP) > 0)
+            continue;
+        if (program == bpf->progs.on_state) {
+            snprintf(why, TRACE_WHY_SIZE,
+                     "this kernel has no tracepoint %s, or does not tell of it "
+                     "(/sys/kernel/btf/vmlinux)",
+                     name);
+            return false;
+        }
+        bpf_program__set_autoload(program, false);
+    }
+    return true;
+}
+
+static void say_why_not(int error, char why[TRACE_WHY_SIZE]) {
+    if (error == EPERM || error == EACCES)
+        snprintf(why, TRACE_WHY_SIZE, "it needs root, or CAP_BPF and CAP_PERFMON: %s",
+                 strerror(error));
+    else
+        snprintf(why, TRACE_WHY_SIZE, "the kernel does not take the program: %s", strerror(error));
+}
+
+/* Opens the program with the filter in it. Returns NULL with errno. */
+static struct trace_bpf *open_program(const struct filter *filter) {
+    struct trace_bpf *bpf = trace_bpf__open();
+
+    if (bpf)
+        set_filter((struct trace_filter *)&bpf->rodata->filter, filter);
+    return bpf;
+}
+
+/* Loads and attaches it. Which tracepoint is missing takes time to find out: only where one is.
+ * Returns 0, or -errno; 1: `why` says it. */
+static int load(struct trace_bpf **bpf, const struct filter *filter, char why[TRACE_WHY_SIZE]) {
+    int error = trace_bpf__load(*bpf);
+
+    if (error == -ESRCH) {
+        trace_bpf__destroy(*bpf);
+        *bpf = open_program(filter);
+        if (!*bpf)
+            return -errno;
+        if (!choose_programs(*bpf, why))
+            return 1;
+        error = trace_bpf__load(*bpf);
+    }
+    return error ? error : trace_bpf__attach(*bpf);
+}
+
+struct trace_bpf *load_program(const struct filter *filter, char why[TRACE_WHY_SIZE]) {
+    struct trace_bpf *bpf;
+    int error;
+
+    libbpf_set_print(say_nothing);
+    bpf = open_program(filter);
+    error = bpf ? load(&bpf, filter, why) : -errno;
+    if (error == 0)
+        return bpf;
+    if (error < 0)
+        say_why_not(-error, why);
+    trace_bpf__destroy(bpf);
+    return NULL;
+}

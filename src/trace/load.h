@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Loads the BPF program with a filter in it, without what this kernel lacks, and attaches it.
+ * trace's own.
+ */
+#ifndef TCPWATCH_TRACE_LOAD_H
+#define TCPWATCH_TRACE_LOAD_H
+
+#include "filter/filter.h"
+#include "trace/trace.h"
+
+struct trace_bpf; /* trace.skel.h, from trace.bpf.c */
+
+/* Returns NULL, and says in `why` what is missing: the right, or a feature of the kernel. */
+struct trace_bpf *load_program(const struct filter *filter, char why[TRACE_WHY_SIZE]);
+
+#endif
