@@ -27,7 +27,8 @@ struct trace_record {
     __u32 pid; /* of the task that acted on its own socket; 0: it may be any */
     __u16 local_port, remote_port, error;
     __u8 kind, from, to, inet6;
-    char task[16]; /* the name of pid */
+    __u8 meanwhile; /* of on_state_meanwhile(): once in a while on_state() has reported it, too */
+    char task[16];  /* the name of pid */
 };
 
 /* The record of a socket that goes to CLOSE has more. */

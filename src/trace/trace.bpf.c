@@ -134,6 +134,22 @@ struct {
 /* Records that found no room. */
 __u64 lost;
 
+/* How often on_state_meanwhile() stood in for on_state(). */
+__u64 meanwhile;
+
+/* The sockets that on_state() has been called for on this processor, and on_state_meanwhile() has
+ * not yet: the last, and the one before. */
+struct called {
+    __u64 last, before;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct called);
+} called SEC(".maps");
+
 static __always_inline bool in_ranges(const volatile struct trace_ranges *ranges, __u16 port) {
     for (__u32 i = 0; i < TRACE_RANGES; i++) {
         if (i >= ranges->count)
@@ -284,7 +300,7 @@ static __always_inline void count_lost(void) {
 }
 
 static __always_inline void report_last(const struct sock *sk, const struct tcp_sock *tcp,
-                                        __u16 local_port, int from) {
+                                        __u16 local_port, int from, bool is_meanwhile) {
     struct trace_last_record *last = bpf_ringbuf_reserve(&ring, sizeof(*last), 0);
     bool wanted;
 
@@ -294,11 +310,13 @@ static __always_inline void report_last(const struct sock *sk, const struct tcp_
     }
     wanted = fill(&last->record, &sk->__sk_common, local_port, TRACE_STATE);
     fill_socket(&last->record, sk, from, CLOSE);
+    last->record.meanwhile = is_meanwhile;
     read_counters(tcp, last);
     end(last, sizeof(*last), wanted);
 }
 
-static __always_inline void report(const struct sock *sk, enum trace_kind kind, int from, int to) {
+static __always_inline void report(const struct sock *sk, enum trace_kind kind, int from, int to,
+                                   bool is_meanwhile) {
     const struct tcp_sock *tcp = bpf_skc_to_tcp_sock((void *)sk);
     struct trace_record *record;
     __u16 local_port;
@@ -311,7 +329,7 @@ static __always_inline void report(const struct sock *sk, enum trace_kind kind, 
     if (!wants(&sk->__sk_common, local_port))
         return;
     if (to == CLOSE) {
-        report_last(sk, tcp, local_port, from);
+        report_last(sk, tcp, local_port, from, is_meanwhile);
         return;
     }
     record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
@@ -321,6 +339,7 @@ static __always_inline void report(const struct sock *sk, enum trace_kind kind, 
     }
     wanted = fill(record, &sk->__sk_common, local_port, kind);
     fill_socket(record, sk, from, to);
+    record->meanwhile = is_meanwhile;
     end(record, sizeof(*record), wanted);
 }
 
@@ -333,11 +352,44 @@ static __always_inline bool is_tcp(const struct sock *sk) {
            state != NEW_SYN_RECV && sk->sk_protocol == IPPROTO_TCP;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_state, const struct sock *sk, int from, int to) {
+static __always_inline void report_state(const struct sock *sk, int from, int to,
+                                         bool is_meanwhile) {
     /* What a listener has just cloned has neither addresses nor a cookie yet. */
     if (is_tcp(sk) && to != SYN_RECV && from != to)
-        report(sk, TRACE_STATE, from, to);
+        report(sk, TRACE_STATE, from, to, is_meanwhile);
+}
+
+static __always_inline volatile struct called *called_here(void) {
+    const __u32 first = 0;
+
+    return bpf_map_lookup_elem(&called, &first);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, const struct sock *sk, int from, int to) {
+    volatile struct called *here = called_here();
+
+    if (here) {
+        here->before = here->last;
+        here->last = (__u64)sk;
+    }
+    report_state(sk, from, to, false);
+    return 0;
+}
+
+/* The kernel passes a program over while it runs on the same processor already. connect() and
+ * close() can be interrupted there, and all that has come in from the network may follow. This one,
+ * called after the first, stands in where that was not called for the same socket. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state_meanwhile, const struct sock *sk, int from, int to) {
+    volatile struct called *here = called_here();
+
+    if (here && here->last == (__u64)sk) {
+        here->last = here->before;
+    } else {
+        __sync_fetch_and_add(&meanwhile, 1);
+        report_state(sk, from, to, true);
+    }
     return 0;
 }
 
@@ -346,7 +398,7 @@ static __always_inline void report_event(const struct sock *sk, enum trace_kind 
     const unsigned char state = sk->__sk_common.skc_state;
 
     if (is_tcp(sk) && state != CLOSE)
-        report(sk, kind, state, state);
+        report(sk, kind, state, state, false);
 }
 
 SEC("tp_btf/inet_sk_error_report")

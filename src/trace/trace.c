@@ -50,10 +50,10 @@ struct trace_source {
     struct sockdiag *tables;
     struct waiting_queue waiting; /* what sock_diag is to be asked for again, and when */
     struct answer answer;
-    uint64_t lost;
+    int64_t lost;
     int64_t next_look_ns;
     bool walk_due;
-    bool came; /* something came with the last look */
+    bool busy; /* something came with the last look, or more is to be asked for */
 };
 
 /* Reading. */
@@ -206,6 +206,7 @@ static void take_move(struct trace_source *source, const struct trace_record *re
         .error = record->error,
         .socket = socket,
         .owner = record->pid ? &owner : NULL,
+        .maybe_told = record->meanwhile,
         .at_ns = (int64_t)record->at_ns,
     };
 
@@ -226,7 +227,7 @@ static int take(void *into, void *data, size_t size) {
     const struct trace_record *record = data;
     struct socket socket;
 
-    source->came = true;
+    source->busy = true;
     read_socket(record, &socket);
     if (size >= sizeof(struct trace_last_record))
         read_counters(data, &socket);
@@ -282,70 +283,86 @@ static void take_answer(struct trace_source *source, const struct waiting *asked
         await(source, found, found->state == asked->state ? asked->since_ns : at_ns);
 }
 
-static void ask(struct trace_source *source, int64_t now_ns) {
-    const struct observer *observer = source->observer;
-    struct waiting first;
+static void ask_for(struct trace_source *source, const struct waiting *waiting) {
+    const struct socket asked = waiting_socket(waiting);
+    struct socket found;
+    const int stands = sockdiag_lookup(source->tables, &asked, &found);
 
-    for (int i = 0; i < ASK_MAX && waiting_take(&source->waiting, now_ns, &first); i++) {
-        const struct socket asked = waiting_socket(&first);
-        struct socket found;
-        const int stands = sockdiag_lookup(source->tables, &asked, &found);
-
-        if (stands > 0) {
-            take_answer(source, &first, &found, clock_now());
-        } else if (stands < 0) {
-            await(source, &asked, first.since_ns); /* as good as not asked */
-        } else if (!is_traced(&asked)) {
-            /* What a request has become may be over, and is told first. */
-            ring_buffer__consume(source->ring);
-            observer->ended(observer->into, asked.cookie, clock_now());
-        }
+    if (stands > 0) {
+        take_answer(source, waiting, &found, clock_now());
+    } else if (stands < 0) {
+        await(source, &asked, waiting->since_ns); /* as good as not asked */
+    } else if (!is_traced(&asked)) {
+        /* What a request has become may be over, and is told first. */
+        ring_buffer__consume(source->ring);
+        source->observer->ended(source->observer->into, asked.cookie, clock_now());
     }
 }
 
-/* How often a program was passed over: an interrupt came while it ran, and would have run it. */
-static uint64_t passed_over(const struct trace_source *source) {
-    struct bpf_program *program;
-    uint64_t count = 0;
+/* Returns false where more was due than it asks for at a time. */
+static bool ask(struct trace_source *source, int64_t now_ns) {
+    struct waiting first;
 
-    bpf_object__for_each_program(program, source->bpf->obj) {
+    for (int i = 0; i < ASK_MAX; i++) {
+        if (!waiting_take(&source->waiting, now_ns, &first))
+            return true;
+        ask_for(source, &first);
+    }
+    return false;
+}
+
+/* How often a program was passed over, as it ran already on that processor, and none stood in. It
+ * may be more by now, or never have been less: what stood in is counted last. */
+static int64_t passed_over(const struct trace_source *source) {
+    const struct trace_bpf *bpf = source->bpf;
+    struct bpf_program *program;
+    int64_t count = 0;
+
+    bpf_object__for_each_program(program, bpf->obj) {
         struct bpf_prog_info info = {0};
         uint32_t size = sizeof(info);
 
-        if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0)
-            count += info.recursion_misses;
+        if (program != bpf->progs.on_state_meanwhile &&
+            bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0)
+            count += (int64_t)info.recursion_misses;
     }
-    return count;
+    return count - (int64_t)__atomic_load_n(&bpf->bss->meanwhile, __ATOMIC_RELAXED);
 }
 
-static void check_lost(struct trace_source *source) {
-    const uint64_t lost =
-        __atomic_load_n(&source->bpf->bss->lost, __ATOMIC_RELAXED) + passed_over(source);
+/* Says what was lost since it was last asked. */
+static bool has_lost(struct trace_source *source) {
+    const int64_t lost =
+        (int64_t)__atomic_load_n(&source->bpf->bss->lost, __ATOMIC_RELAXED) + passed_over(source);
     char reason[100];
 
-    if (lost == source->lost)
-        return;
-    snprintf(reason, sizeof(reason), "%llu events came faster than they could be read",
-             (unsigned long long)(lost - source->lost));
+    if (lost <= source->lost)
+        return false;
+    snprintf(reason, sizeof(reason), "%lld events came faster than they could be read",
+             (long long)(lost - source->lost));
     source->observer->blind(source->observer->into, reason, clock_now());
     source->lost = lost;
-    source->walk_due = true;
+    return true;
+}
+
+static int read_ring(struct trace_source *source) {
+    const int result = ring_buffer__consume(source->ring);
+
+    if (result < 0)
+        errno = -result;
+    return result < 0 ? -1 : 0;
 }
 
 static int step(struct trace_source *source) {
-    int result;
-
-    if (source->walk_due && walk(source) < 0)
+    source->busy = false;
+    if ((source->walk_due && walk(source) < 0) || read_ring(source) < 0)
         return -1;
-    source->came = false;
-    result = ring_buffer__consume(source->ring);
-    if (result < 0) {
-        errno = -result;
+    /* At once, before more comes: what moves before a walk and is read after it loses its moment.
+     */
+    if (has_lost(source) && (walk(source) < 0 || read_ring(source) < 0))
         return -1;
-    }
-    check_lost(source);
-    ask(source, clock_now());
-    source->next_look_ns = clock_now() + (source->came ? LOOK_NS : LOOK_IDLE_NS);
+    if (!ask(source, clock_now()))
+        source->busy = true;
+    source->next_look_ns = clock_now() + (source->busy ? LOOK_NS : LOOK_IDLE_NS);
     return 0;
 }
 
@@ -395,7 +412,13 @@ int trace_source_run(struct trace_source *source, int64_t until_ns, const sigset
 }
 
 int trace_source_catch_up(struct trace_source *source) {
-    return step(source);
+    const int64_t now_ns = clock_now();
+
+    if (step(source) < 0)
+        return -1;
+    while (!ask(source, now_ns))
+        ;
+    return 0;
 }
 
 int trace_source_look(struct trace_source *source, const struct socket *socket,

@@ -24,6 +24,7 @@ struct move {
     const struct socket *socket;    /* after it, with its counters */
     const struct socket *successor; /* where it went to CLOSE, and a minisock goes on; or NULL */
     const struct owner *owner;      /* the process that did it to its own socket; or NULL */
+    bool maybe_told;                /* it may be a move that was told before */
     int64_t at_ns;
 };
 

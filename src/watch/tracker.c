@@ -609,7 +609,8 @@ void tracker_moved(struct tracker *tracker, const struct move *move) {
     const struct freed freed = {.last = socket};
     const bool met = connection != NULL;
 
-    if (connection && is_tombstone(connection))
+    if (connection ? is_tombstone(connection)
+                   : move->maybe_told && socket->state == TCP_STATE_CLOSE)
         return;
     tracker->exact = true;
     if (connection)

@@ -1703,6 +1703,31 @@ static void who_moved_its_own_socket_owns_it(void **state) {
     watch_free(watch);
 }
 
+/* A program that stands in for another may tell an end once more. */
+static void an_end_that_may_have_been_told_is_not_told_again(void **state) {
+    struct watch *watch = watch_traced();
+    const struct socket last = last_of(1);
+    struct move end = {
+        .kind = MOVE_STATE, .from = TCP_STATE_LAST_ACK, .socket = &last, .maybe_told = true};
+
+    (void)state;
+    move(watch, 1, TCP_STATE_SYN_RECV, TCP_STATE_ESTABLISHED);
+    move(watch, 1, TCP_STATE_ESTABLISHED, TCP_STATE_CLOSE_WAIT);
+    move(watch, 1, TCP_STATE_CLOSE_WAIT, TCP_STATE_LAST_ACK);
+    end.at_ns = watch->now_ns;
+    tracker_moved(watch->tracker, &end);
+    assert_non_null(strstr(watch->log, "closed"));
+    forget(watch);
+    tracker_moved(watch->tracker, &end);
+    expect(watch, "");
+    /* That of one which nothing was told of is. */
+    end.maybe_told = false;
+    tracker_moved(watch->tracker, &end);
+    assert_non_null(strstr(watch->log, "closed"));
+    forget(watch);
+    watch_free(watch);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_stands_at_the_first_walk_was_there_before),
@@ -1781,6 +1806,7 @@ int main(void) {
         cmocka_unit_test(a_traced_stay_that_is_too_long_is_said_each_time_it_doubles),
         cmocka_unit_test(without_a_limit_no_traced_stay_is_looked_at),
         cmocka_unit_test(who_moved_its_own_socket_owns_it),
+        cmocka_unit_test(an_end_that_may_have_been_told_is_not_told_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
