@@ -86,8 +86,10 @@ static void say_why_not(int error, char why[TRACE_WHY_SIZE]) {
 static struct trace_bpf *open_program(const struct filter *filter) {
     struct trace_bpf *bpf = trace_bpf__open();
 
-    if (bpf)
+    if (bpf) {
         set_filter((struct trace_filter *)&bpf->rodata->filter, filter);
+        bpf_program__set_autoattach(bpf->progs.on_state_meanwhile, false);
+    }
     return bpf;
 }
 

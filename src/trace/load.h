@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Loads the BPF program with a filter in it, without what this kernel lacks, and attaches it.
+ * Loads the BPF program with a filter in it, without what this kernel lacks, and attaches it, but
+ * for on_state_meanwhile().
  * trace's own.
  */
 #ifndef TCPWATCH_TRACE_LOAD_H

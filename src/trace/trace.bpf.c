@@ -15,14 +15,12 @@
 
 #include "record.h"
 
-#define AF_INET     2
-#define AF_INET6    10
-#define IPPROTO_TCP 6
+#define AF_INET  2
+#define AF_INET6 10
 
 /* include/net/tcp_states.h */
 enum { ESTABLISHED = 1, SYN_SENT, SYN_RECV, FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSE, CLOSE_WAIT };
-#define LAST_ACK     9
-#define NEW_SYN_RECV 12
+#define LAST_ACK 9
 
 /* enum sock_flags of include/net/sock.h: the peer's FIN has come. */
 #define SOCK_DONE 1
@@ -100,7 +98,6 @@ struct sock {
     struct sock_common __sk_common;
     struct socket *sk_socket;
     kuid_t sk_uid;
-    __u16 sk_protocol;
     int sk_err;
 } KERNEL;
 
@@ -133,9 +130,6 @@ struct {
 
 /* Records that found no room. */
 __u64 lost;
-
-/* How often on_state_meanwhile() stood in for on_state(). */
-__u64 meanwhile;
 
 /* The sockets that on_state() has been called for on this processor, and on_state_meanwhile() has
  * not yet: the last, and the one before. */
@@ -315,21 +309,29 @@ static __always_inline void report_last(const struct sock *sk, const struct tcp_
     end(last, sizeof(*last), wanted);
 }
 
-static __always_inline void report(const struct sock *sk, enum trace_kind kind, int from, int to,
-                                   bool is_meanwhile) {
+/* The port that a socket is bound to is given back before it goes to CLOSE; this one stays. */
+static __always_inline __u16 local_port_of(const struct tcp_sock *tcp) {
+    return bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
+}
+
+/* Returns NULL for what is no full TCP socket, or has ports that the filter does not want. */
+static __always_inline const struct tcp_sock *wanted_tcp(const struct sock *sk) {
+    const unsigned short family = sk->__sk_common.skc_family;
     const struct tcp_sock *tcp = bpf_skc_to_tcp_sock((void *)sk);
+
+    if (!tcp || (family != AF_INET && family != AF_INET6) ||
+        !wants(&sk->__sk_common, local_port_of(tcp)))
+        return NULL;
+    return tcp;
+}
+
+static __always_inline void report(const struct sock *sk, const struct tcp_sock *tcp,
+                                   enum trace_kind kind, int from, int to, bool is_meanwhile) {
     struct trace_record *record;
-    __u16 local_port;
     bool wanted;
 
-    if (!tcp)
-        return;
-    /* The port that it is bound to is given back before it goes to CLOSE; this one stays. */
-    local_port = bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
-    if (!wants(&sk->__sk_common, local_port))
-        return;
     if (to == CLOSE) {
-        report_last(sk, tcp, local_port, from, is_meanwhile);
+        report_last(sk, tcp, local_port_of(tcp), from, is_meanwhile);
         return;
     }
     record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
@@ -337,26 +339,15 @@ static __always_inline void report(const struct sock *sk, enum trace_kind kind, 
         count_lost();
         return;
     }
-    wanted = fill(record, &sk->__sk_common, local_port, kind);
+    wanted = fill(record, &sk->__sk_common, local_port_of(tcp), kind);
     fill_socket(record, sk, from, to);
     record->meanwhile = is_meanwhile;
     end(record, sizeof(*record), wanted);
 }
 
-static __always_inline bool is_tcp(const struct sock *sk) {
-    const unsigned short family = sk->__sk_common.skc_family;
-    const unsigned char state = sk->__sk_common.skc_state;
-
-    /* A minisock is shorter than a socket. */
-    return (family == AF_INET || family == AF_INET6) && state != TIME_WAIT &&
-           state != NEW_SYN_RECV && sk->sk_protocol == IPPROTO_TCP;
-}
-
-static __always_inline void report_state(const struct sock *sk, int from, int to,
-                                         bool is_meanwhile) {
-    /* What a listener has just cloned has neither addresses nor a cookie yet. */
-    if (is_tcp(sk) && to != SYN_RECV && from != to)
-        report(sk, TRACE_STATE, from, to, is_meanwhile);
+/* What a listener has just cloned has neither addresses nor a cookie yet. */
+static __always_inline bool is_move(int from, int to) {
+    return from != to && to != SYN_RECV;
 }
 
 static __always_inline volatile struct called *called_here(void) {
@@ -367,13 +358,17 @@ static __always_inline volatile struct called *called_here(void) {
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, const struct sock *sk, int from, int to) {
-    volatile struct called *here = called_here();
+    const struct tcp_sock *tcp = is_move(from, to) ? wanted_tcp(sk) : NULL;
+    volatile struct called *here;
 
+    if (!tcp)
+        return 0;
+    here = called_here();
     if (here) {
         here->before = here->last;
         here->last = (__u64)sk;
     }
-    report_state(sk, from, to, false);
+    report(sk, tcp, TRACE_STATE, from, to, false);
     return 0;
 }
 
@@ -382,23 +377,26 @@ int BPF_PROG(on_state, const struct sock *sk, int from, int to) {
  * called after the first, stands in where that was not called for the same socket. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state_meanwhile, const struct sock *sk, int from, int to) {
-    volatile struct called *here = called_here();
+    const struct tcp_sock *tcp = is_move(from, to) ? wanted_tcp(sk) : NULL;
+    volatile struct called *here;
 
-    if (here && here->last == (__u64)sk) {
+    if (!tcp)
+        return 0;
+    here = called_here();
+    if (here && here->last == (__u64)sk)
         here->last = here->before;
-    } else {
-        __sync_fetch_and_add(&meanwhile, 1);
-        report_state(sk, from, to, true);
-    }
+    else
+        report(sk, tcp, TRACE_STATE, from, to, true);
     return 0;
 }
 
 /* Something that is no transition. What comes after the end was known before it. */
 static __always_inline void report_event(const struct sock *sk, enum trace_kind kind) {
     const unsigned char state = sk->__sk_common.skc_state;
+    const struct tcp_sock *tcp = state == CLOSE ? NULL : wanted_tcp(sk);
 
-    if (is_tcp(sk) && state != CLOSE)
-        report(sk, kind, state, state, false);
+    if (tcp)
+        report(sk, tcp, kind, state, state, false);
 }
 
 SEC("tp_btf/inet_sk_error_report")

@@ -50,10 +50,11 @@ struct trace_source {
     struct sockdiag *tables;
     struct waiting_queue waiting; /* what sock_diag is to be asked for again, and when */
     struct answer answer;
-    int64_t lost;
+    uint64_t lost;
+    uint64_t misses_before; /* of on_state(), when on_state_meanwhile() came */
     int64_t next_look_ns;
     bool walk_due;
-    bool busy; /* something came with the last look, or more is to be asked for */
+    bool came; /* something came with the last look */
 };
 
 /* Reading. */
@@ -227,7 +228,7 @@ static int take(void *into, void *data, size_t size) {
     const struct trace_record *record = data;
     struct socket socket;
 
-    source->busy = true;
+    source->came = true;
     read_socket(record, &socket);
     if (size >= sizeof(struct trace_last_record))
         read_counters(data, &socket);
@@ -245,6 +246,7 @@ static int take(void *into, void *data, size_t size) {
 static bool take_seen(void *into, const struct socket *socket, int64_t at_ns) {
     struct trace_source *source = into;
 
+    source->came = true;
     source->observer->seen(source->observer->into, socket, at_ns);
     if (needs_asking(socket))
         await(source, socket, at_ns);
@@ -311,34 +313,52 @@ static bool ask(struct trace_source *source, int64_t now_ns) {
     return false;
 }
 
-/* How often a program was passed over, as it ran already on that processor, and none stood in. It
- * may be more by now, or never have been less: what stood in is counted last. */
-static int64_t passed_over(const struct trace_source *source) {
+/* How often a program was passed over, as it ran already on that processor. */
+static uint64_t misses_of(const struct bpf_program *program) {
+    struct bpf_prog_info info = {0};
+    uint32_t size = sizeof(info);
+
+    return bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0
+               ? info.recursion_misses
+               : 0;
+}
+
+/* And how often none stood in. */
+static uint64_t passed_over(const struct trace_source *source) {
     const struct trace_bpf *bpf = source->bpf;
     struct bpf_program *program;
-    int64_t count = 0;
+    uint64_t count = 0;
 
     bpf_object__for_each_program(program, bpf->obj) {
-        struct bpf_prog_info info = {0};
-        uint32_t size = sizeof(info);
-
-        if (program != bpf->progs.on_state_meanwhile &&
-            bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0)
-            count += (int64_t)info.recursion_misses;
+        if (program == bpf->progs.on_state && bpf->links.on_state_meanwhile)
+            count += source->misses_before;
+        else if (program != bpf->progs.on_state_meanwhile)
+            count += misses_of(program);
     }
-    return count - (int64_t)__atomic_load_n(&bpf->bss->meanwhile, __ATOMIC_RELAXED);
+    return count;
+}
+
+/* on_state_meanwhile() takes as long as on_state() does to find that it has nothing to do,
+ * whoever's connections these are: so it comes with the first socket that is watched. */
+static void stand_in(struct trace_source *source) {
+    struct trace_bpf *bpf = source->bpf;
+
+    if (bpf->links.on_state_meanwhile)
+        return;
+    bpf->links.on_state_meanwhile = bpf_program__attach(bpf->progs.on_state_meanwhile);
+    source->misses_before = misses_of(bpf->progs.on_state);
 }
 
 /* Says what was lost since it was last asked. */
 static bool has_lost(struct trace_source *source) {
-    const int64_t lost =
-        (int64_t)__atomic_load_n(&source->bpf->bss->lost, __ATOMIC_RELAXED) + passed_over(source);
+    const uint64_t lost =
+        __atomic_load_n(&source->bpf->bss->lost, __ATOMIC_RELAXED) + passed_over(source);
     char reason[100];
 
-    if (lost <= source->lost)
+    if (lost == source->lost)
         return false;
-    snprintf(reason, sizeof(reason), "%lld events came faster than they could be read",
-             (long long)(lost - source->lost));
+    snprintf(reason, sizeof(reason), "%llu events came faster than they could be read",
+             (unsigned long long)(lost - source->lost));
     source->observer->blind(source->observer->into, reason, clock_now());
     source->lost = lost;
     return true;
@@ -353,16 +373,18 @@ static int read_ring(struct trace_source *source) {
 }
 
 static int step(struct trace_source *source) {
-    source->busy = false;
+    source->came = false;
     if ((source->walk_due && walk(source) < 0) || read_ring(source) < 0)
         return -1;
     /* At once, before more comes: what moves before a walk and is read after it loses its moment.
      */
     if (has_lost(source) && (walk(source) < 0 || read_ring(source) < 0))
         return -1;
-    if (!ask(source, clock_now()))
-        source->busy = true;
-    source->next_look_ns = clock_now() + (source->busy ? LOOK_NS : LOOK_IDLE_NS);
+    if (source->came)
+        stand_in(source);
+    source->next_look_ns = clock_now() + LOOK_IDLE_NS;
+    if (!ask(source, clock_now()) || source->came)
+        source->next_look_ns = clock_now() + LOOK_NS;
     return 0;
 }
 
