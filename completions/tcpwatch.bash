@@ -65,7 +65,8 @@ _tcpwatch() {
                 compopt -o filenames
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             else
-                _tcpwatch_names "$cur" < <(ls /run/netns 2>/dev/null)
+                _tcpwatch_names "$cur" < <([[ $command == monitor ]] && echo all
+                    ls /run/netns 2>/dev/null)
             fi
             return ;;
         --process)

@@ -20,6 +20,7 @@ function __tcpwatch_netns
     if __tcpwatch_typed | string match -q '*/*'
         __fish_complete_path (__tcpwatch_typed)
     else
+        __fish_seen_subcommand_from monitor; and echo all
         command ls /run/netns 2>/dev/null
     end
 end

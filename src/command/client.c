@@ -264,7 +264,7 @@ static int run(struct options *options) {
     sink.output.netns = netns_inode();
     options->settings.emit = display_take;
     options->settings.into = &sink;
-    privileges_drop(false);
+    privileges_drop(PRIVILEGES_NONE);
     outcome = client_run(&options->settings);
     status = status_of(options, &outcome, &sink);
     return display_finish(&sink) == STATUS_FAILED ? STATUS_FAILED : status;

@@ -198,7 +198,7 @@ static int run(const struct common *options) {
 
     output.owners = !selection->no_owner;
     output.netns = netns_inode();
-    privileges_drop(needs_owners);
+    privileges_drop(needs_owners ? PRIVILEGES_PROC : PRIVILEGES_NONE);
     if (needs_owners && !owners) {
         warn("cannot look up owners");
         goto out;
@@ -227,6 +227,8 @@ static int start(int argc, char **argv) {
     int status = STATUS_FAILED;
 
     parse_options(&argp, argc, argv, &options);
+    if (options.selection.all_netns)
+        selection_refuse_all_netns(&options.selection, "is for monitor only");
     if (selection_enter(&options.selection))
         status = run(&options);
     selection_free(&options.selection);

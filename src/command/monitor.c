@@ -466,6 +466,14 @@ static void summarise(struct watch *watch) {
     flush(watch);
 }
 
+/* Whether a namespace is still there, and which there are, shows in /proc, too. */
+static unsigned privileges_needed(const struct selection *selection) {
+    if (selection->all_netns)
+        return PRIVILEGES_PROC | PRIVILEGES_NETNS;
+    return selection_needs_owners(selection) || selection->netns_name ? PRIVILEGES_PROC
+                                                                      : PRIVILEGES_NONE;
+}
+
 static int run(const struct options *options) {
     const bool needs_owners = selection_needs_owners(&options->common.selection);
     struct watch watch = {.options = options, .status = STATUS_FAILED};
@@ -488,7 +496,7 @@ static int run(const struct options *options) {
     watch.output = display_output(&options->common.display, STDOUT_FILENO);
     display_never_block(&watch.output);
     watch.output.owners = !options->common.selection.no_owner;
-    watch.output.netns = netns_inode();
+    watch.output.netns = options->common.selection.all_netns ? 0 : netns_inode();
     watch.output.unblocked = &unblocked;
     watch.tracker = tracker_new(&settings);
     watch.owners = needs_owners ? owners_new() : NULL;
@@ -497,10 +505,9 @@ static int run(const struct options *options) {
         goto out;
     }
     if (!source_open(&watch.source, options->source, &options->common.selection.filter,
-                     options->interval_ns, &observer))
+                     options->common.selection.all_netns, options->interval_ns, &observer))
         goto out;
-    /* Whether a namespace is still there shows in /proc, too. */
-    privileges_drop(needs_owners || options->common.selection.netns_name);
+    privileges_drop(privileges_needed(&options->common.selection));
     set_signals(&unblocked);
     watch.summary.began_ns = clock_now();
     if (options->duration_ns)
@@ -536,6 +543,8 @@ static int start(int argc, char **argv) {
     int status = STATUS_FAILED;
 
     parse_options(&argp, argc, argv, &options);
+    if (options.source == SOURCE_POLL && options.common.selection.all_netns)
+        selection_refuse_all_netns(&options.common.selection, "is beyond --source=poll");
     if (selection_enter(&options.common.selection))
         status = run(&options);
     selection_free(&options.common.selection);

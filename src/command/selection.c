@@ -28,7 +28,8 @@ static const struct argp_option options[] = {
     {NULL, '4', NULL, 0, "IPv4 sockets only", 1},
     {NULL, '6', NULL, 0, "IPv6 sockets only", 1},
     {"process", KEY_PROCESS, "PID|NAME", 0, "Sockets of this process only", 1},
-    {"netns", 'N', "NAME|PID|PATH", 0, "Look in that network namespace", 1},
+    {"netns", 'N', "NAME|PID|PATH|all", 0,
+     "Look in that network namespace; for monitor: in every one of this host", 1},
     {"no-owner", KEY_NO_OWNER, NULL, 0, "Do not look up which process owns a socket", 1},
     {0},
 };
@@ -39,6 +40,7 @@ static const struct argp_option options[] = {
 #define PROCESS_ALLOWED  "a process id, a name of 1 to 15 bytes"
 #define ADDRESSES_ALLOWED                                                                          \
     "IPv4 with /0 to /32, IPv6 with /0 to /128, a link-local one with %DEVICE, comma lists"
+#define NETNS_ALLOWED "a name of ip netns, a process id, the path of a namespace"
 #define STATES_ALLOWED                                                                             \
     "LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, CLOSING, "         \
     "LAST_ACK, TIME_WAIT, CLOSE, NEW_SYN_RECV, BOUND_INACTIVE"
@@ -53,8 +55,11 @@ static void take_ports(const struct argp_state *state, const char *option, const
 
 static void take_netns(const struct argp_state *state, const char *value,
                        struct selection *selection) {
-    if (selection->netns_name)
+    if (selection->netns_name || selection->all_netns)
         usage_refuse(state, "--netns", value, "is a second network namespace", "one");
+    selection->all_netns = strcmp(value, "all") == 0;
+    if (selection->all_netns)
+        return;
     selection->netns_name = value;
     if (netns_open(&selection->netns, value) == 0)
         return;
@@ -62,8 +67,7 @@ static void take_netns(const struct argp_state *state, const char *value,
         usage_warn("cannot open the network namespace ", value, ": it needs root (CAP_SYS_PTRACE)");
         exit(STATUS_FAILED);
     }
-    usage_refuse(state, "--netns", value, "is no network namespace that is here",
-                 "a name of ip netns, a process id, the path of a namespace");
+    usage_refuse(state, "--netns", value, "is no network namespace that is here", NETNS_ALLOWED);
 }
 
 static void take_process(const struct argp_state *state, const char *value,
@@ -142,6 +146,10 @@ static error_t parse(int key, char *value, struct argp_state *state) {
 }
 
 const struct argp selection_argp = {.options = options, .parser = parse};
+
+_Noreturn void selection_refuse_all_netns(const struct selection *selection, const char *why) {
+    usage_refuse_for(selection->program, "--netns", "all", why, NETNS_ALLOWED);
+}
 
 bool selection_needs_owners(const struct selection *selection) {
     return !selection->no_owner || selection->process;

@@ -196,7 +196,7 @@ static int run(struct options *options) {
         display_free(&sink.output);
         return STATUS_FAILED;
     }
-    privileges_drop(false);
+    privileges_drop(PRIVILEGES_NONE);
     if (server_run(server) < 0) {
         warn("cannot wait for connections");
         sink.status = STATUS_FAILED;

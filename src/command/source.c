@@ -8,16 +8,16 @@
 #include <unistd.h>
 
 bool source_open(struct source *source, enum source_choice choice, const struct filter *filter,
-                 int64_t interval_ns, const struct observer *observer) {
+                 bool all_netns, int64_t interval_ns, const struct observer *observer) {
     char why[TRACE_WHY_SIZE];
 
     *source = (struct source){0};
     if (choice != SOURCE_POLL) {
-        source->trace = trace_source_open(filter, observer, why);
+        source->trace = trace_source_open(filter, all_netns, observer, why);
         if (source->trace)
             return true;
-        if (choice == SOURCE_TRACE) {
-            warnx("--source=trace: %s", why);
+        if (choice == SOURCE_TRACE || all_netns) {
+            warnx("%s: %s", all_netns ? "--netns=all" : "--source=trace", why);
             return false;
         }
     }

@@ -18,9 +18,10 @@ struct source {
 };
 
 /* Opens in the network namespace of the calling thread; with SOURCE_AUTO it traces where it can.
- * Says on stderr why not. Returns false where there is none. */
+ * With `all_netns` in each of this host, which only tracing can. Says on stderr why not. Returns
+ * false where there is none. */
 bool source_open(struct source *source, enum source_choice choice, const struct filter *filter,
-                 int64_t interval_ns, const struct observer *observer);
+                 bool all_netns, int64_t interval_ns, const struct observer *observer);
 void source_close(struct source *source);
 
 /* As poll_source_run() and the others. */

@@ -116,6 +116,81 @@ bool netns_gone(const struct netns *netns) {
     return !found;
 }
 
+/* The inodes of those that were handed on already. */
+struct seen {
+    ino_t *inodes;
+    size_t count;
+};
+
+static bool is_new(struct seen *seen, ino_t inode) {
+    ino_t *inodes;
+
+    for (size_t i = 0; i < seen->count; i++)
+        if (seen->inodes[i] == inode)
+            return false;
+    inodes = reallocarray(seen->inodes, seen->count + 1, sizeof(*inodes));
+    if (!inodes)
+        return false;
+    seen->inodes = inodes;
+    seen->inodes[seen->count++] = inode;
+    return true;
+}
+
+/* Hands on those that the names in a directory stand for. Returns false to stop. */
+static bool each_in(const char *directory, struct seen *seen,
+                    bool (*take)(void *into, const struct netns *netns), void *into) {
+    const bool is_proc = strcmp(directory, "/proc") == 0;
+    const struct dirent *entry;
+    bool more = true;
+    DIR *dir = opendir(directory);
+
+    while (dir && more && (entry = readdir(dir))) {
+        char path[sizeof(NAMED_DIR) + sizeof(entry->d_name) + sizeof("/ns/net")];
+        struct netns netns;
+        struct stat status;
+
+        if (entry->d_name[0] == '.' || (is_proc && !is_number(entry->d_name)))
+            continue;
+        snprintf(path, sizeof(path), "%s/%s%s", directory, entry->d_name, is_proc ? "/ns/net" : "");
+        if (stat(path, &status) < 0 || !is_new(seen, status.st_ino) || netns_open(&netns, path) < 0)
+            continue;
+        more = take(into, &netns);
+        close(netns.fd);
+    }
+    if (dir)
+        closedir(dir);
+    return dir && more;
+}
+
+bool netns_each(bool (*take)(void *into, const struct netns *netns), void *into) {
+    struct seen seen = {0};
+    bool done;
+
+    each_in(NAMED_DIR, &seen, take, into);
+    done = each_in("/proc", &seen, take, into);
+    free(seen.inodes);
+    return done;
+}
+
+bool netns_within(const struct netns *netns, void (*act)(void *into), void *into) {
+    const int here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    bool back;
+
+    if (here < 0)
+        return false;
+    if (setns(netns->fd, CLONE_NEWNET) < 0) {
+        const int error = errno;
+
+        close(here);
+        errno = error;
+        return false;
+    }
+    act(into);
+    back = setns(here, CLONE_NEWNET) == 0;
+    close(here);
+    return back;
+}
+
 uint64_t netns_inode(void) {
     struct stat status;
 

@@ -121,8 +121,9 @@ void object_set_connection(const struct output *output, json_t *object,
         object_set_number(object, "inode", identity->inode);
         object_set_number(object, "uid", identity->uid);
     }
-    if (output->netns)
-        object_set_number(object, "netns", (int64_t)output->netns);
+    if (identity->netns || output->netns)
+        object_set_number(object, "netns",
+                          (int64_t)(identity->netns ? identity->netns : output->netns));
     set_owner(object, identity->owner);
 }
 

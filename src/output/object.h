@@ -31,7 +31,7 @@ struct identity {
     bool inet6;
     const struct address *local, *remote;
     uint16_t local_port, remote_port;
-    uint32_t ifindex, inode, uid;
+    uint32_t netns, ifindex, inode, uid;
     enum tcp_state state;
     uint64_t cookie;
     const struct owner *owner;

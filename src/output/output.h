@@ -17,7 +17,7 @@
 struct output {
     struct writer writer;
     int fd;
-    bool to_file;              /* a regular file, which is always ready */
+    bool to_file; /* a regular file, which is always ready */
     bool json;
     bool color;                /* escape sequences in text */
     bool ascii;                /* the lab's pictures are to be drawn without UTF-8 */

@@ -87,6 +87,8 @@ static void end_line(struct output *output, const struct event *event, int64_t s
     writer_pad(writer, from, STAYED_WIDTH);
     text_owner(writer, &connection->owner, connection->inode, connection->uid, event->to,
                output->owners);
+    if (connection->netns)
+        writer_format(writer, "  netns %u", connection->netns);
     writer_put(writer, "\n", 1);
 }
 

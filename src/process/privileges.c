@@ -7,15 +7,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int privileges_drop(bool keep_proc) {
+static uint32_t capabilities(unsigned keep) {
+    const uint32_t proc = 1u << CAP_SYS_PTRACE | 1u << CAP_DAC_READ_SEARCH;
+
+    return (keep & PRIVILEGES_PROC ? proc : 0) |
+           (keep & PRIVILEGES_NETNS ? 1u << CAP_SYS_ADMIN : 0);
+}
+
+int privileges_drop(unsigned keep) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
-    const uint32_t keep = keep_proc ? 1u << CAP_SYS_PTRACE | 1u << CAP_DAC_READ_SEARCH : 0;
 
     if (syscall(SYS_capget, &header, data) < 0)
         return -1;
     for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
-        data[i].permitted &= i == 0 ? keep : 0;
+        data[i].permitted &= i == 0 ? capabilities(keep) : 0;
         data[i].effective = data[i].permitted;
         data[i].inheritable = 0;
     }

@@ -38,6 +38,7 @@ struct socket {
     uint32_t timer_count;             /* retransmissions or probes that the timer has made */
     uint32_t ifindex;                 /* bound to this device; 0: to none */
     uint32_t uid;                     /* of the owner; 0 also where it has no owner any more */
+    uint32_t netns;                   /* inode of its namespace; 0: the one that is watched */
     uint32_t inode;                   /* 0: held by no process (orphaned, or not accepted yet) */
     uint32_t recv_queue;              /* bytes; of a listener: connections to accept */
     uint32_t send_queue;              /* bytes not acknowledged; of a listener: the backlog */

@@ -13,6 +13,7 @@
 struct trace_bpf; /* trace.skel.h, from trace.bpf.c */
 
 /* Returns NULL, and says in `why` what is missing: the right, or a feature of the kernel. */
-struct trace_bpf *load_program(const struct filter *filter, char why[TRACE_WHY_SIZE]);
+struct trace_bpf *load_program(const struct filter *filter, bool all_netns,
+                               char why[TRACE_WHY_SIZE]);
 
 #endif

@@ -4,9 +4,9 @@
 
 #include <stdio.h>
 
-struct trace_source *trace_source_open(const struct filter *filter, const struct observer *observer,
-                                       char why[TRACE_WHY_SIZE]) {
-    (void)filter, (void)observer;
+struct trace_source *trace_source_open(const struct filter *filter, bool all_netns,
+                                       const struct observer *observer, char why[TRACE_WHY_SIZE]) {
+    (void)filter, (void)all_netns, (void)observer;
     snprintf(why, TRACE_WHY_SIZE, "this build has no trace source (./configure --with-bpf)");
     return NULL;
 }

@@ -258,6 +258,7 @@ static __always_inline bool fill(struct trace_record *record, const struct sock_
     record->local_port = local_port;
     record->remote_port = bpf_ntohs(common->skc_dport);
     record->ifindex = common->skc_bound_dev_if;
+    record->netns = common->skc_net.net->ns.inum;
     return wants_addresses(record);
 }
 

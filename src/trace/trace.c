@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/trace.h"
 
-#include "sockdiag/sockdiag.h"
 #include "trace/load.h"
 #include "trace/record.h"
+#include "trace/spaces.h"
 #include "trace/waiting.h"
 #include "units/clock.h"
 #include "units/duration.h"
@@ -47,7 +47,8 @@ struct trace_source {
     const struct observer *observer;
     struct trace_bpf *bpf;
     struct ring_buffer *ring;
-    struct sockdiag *tables;
+    struct spaces *spaces;
+    bool all_netns;
     struct waiting_queue waiting; /* what sock_diag is to be asked for again, and when */
     struct answer answer;
     uint64_t lost;
@@ -67,6 +68,7 @@ static void read_socket(const struct trace_record *record, struct socket *socket
         .inet6 = record->inet6,
         .state = record->to == TCP_STATE_TIME_WAIT ? TCP_STATE_CLOSE : record->to,
         .ifindex = record->ifindex,
+        .netns = record->netns,
         .uid = record->uid,
         .inode = record->inode,
     };
@@ -129,7 +131,7 @@ static const struct socket *find_minisock(struct trace_source *source, const str
     if (answer->cookie != socket->cookie || answer->asked_ns < since_ns) {
         answer->cookie = socket->cookie;
         answer->asked_ns = clock_now();
-        answer->stands = sockdiag_lookup(source->tables, socket, &answer->minisock) == 1 &&
+        answer->stands = spaces_lookup(source->spaces, socket, &answer->minisock) == 1 &&
                          is_minisock(&answer->minisock);
     }
     return answer->stands ? &answer->minisock : NULL;
@@ -139,7 +141,7 @@ static const struct socket *find_minisock(struct trace_source *source, const str
 static void take_request(struct trace_source *source, const struct socket *socket, int64_t at_ns) {
     struct socket found;
 
-    if (sockdiag_lookup(source->tables, socket, &found) != 1 || !needs_asking(&found))
+    if (spaces_lookup(source->spaces, socket, &found) != 1 || !needs_asking(&found))
         return;
     source->observer->seen(source->observer->into, &found, at_ns);
     await(source, &found, at_ns);
@@ -230,6 +232,8 @@ static int take(void *into, void *data, size_t size) {
 
     source->came = true;
     read_socket(record, &socket);
+    if (!source->all_netns)
+        socket.netns = 0;
     if (size >= sizeof(struct trace_last_record))
         read_counters(data, &socket);
     if (!filter_matches(source->filter, &socket))
@@ -259,7 +263,7 @@ static int walk(struct trace_source *source) {
     source->walk_due = false;
     waiting_clear(&source->waiting);
     observer->begin_walk(observer->into);
-    if (sockdiag_dump(source->tables, source->filter, STATES, take_seen, source) < 0)
+    if (spaces_dump(source->spaces, source->filter, STATES, take_seen, source) < 0)
         return -1;
     observer->end_walk(observer->into, clock_now());
     return 0;
@@ -288,7 +292,7 @@ static void take_answer(struct trace_source *source, const struct waiting *asked
 static void ask_for(struct trace_source *source, const struct waiting *waiting) {
     const struct socket asked = waiting_socket(waiting);
     struct socket found;
-    const int stands = sockdiag_lookup(source->tables, &asked, &found);
+    const int stands = spaces_lookup(source->spaces, &asked, &found);
 
     if (stands > 0) {
         take_answer(source, waiting, &found, clock_now());
@@ -382,6 +386,7 @@ static int step(struct trace_source *source) {
         return -1;
     if (source->came)
         stand_in(source);
+    spaces_rest(source->spaces, clock_now());
     source->next_look_ns = clock_now() + LOOK_IDLE_NS;
     if (!ask(source, clock_now()) || source->came)
         source->next_look_ns = clock_now() + LOOK_NS;
@@ -390,8 +395,8 @@ static int step(struct trace_source *source) {
 
 /* The interface. */
 
-struct trace_source *trace_source_open(const struct filter *filter, const struct observer *observer,
-                                       char why[TRACE_WHY_SIZE]) {
+struct trace_source *trace_source_open(const struct filter *filter, bool all_netns,
+                                       const struct observer *observer, char why[TRACE_WHY_SIZE]) {
     struct trace_source *source = calloc(1, sizeof(*source));
 
     snprintf(why, TRACE_WHY_SIZE, "out of memory");
@@ -400,11 +405,12 @@ struct trace_source *trace_source_open(const struct filter *filter, const struct
     source->filter = filter;
     source->observer = observer;
     source->walk_due = true;
-    source->tables = sockdiag_open();
-    if (!source->tables)
+    source->all_netns = all_netns;
+    source->spaces = spaces_new(all_netns);
+    if (!source->spaces)
         snprintf(why, TRACE_WHY_SIZE, "cannot open the kernel's sock_diag: %s", strerror(errno));
     else
-        source->bpf = load_program(filter, why);
+        source->bpf = load_program(filter, all_netns, why);
     if (source->bpf)
         source->ring = ring_buffer__new(bpf_map__fd(source->bpf->maps.ring), take, source, NULL);
     if (source->ring)
@@ -418,7 +424,7 @@ void trace_source_close(struct trace_source *source) {
         return;
     ring_buffer__free(source->ring);
     trace_bpf__destroy(source->bpf);
-    sockdiag_close(source->tables);
+    spaces_free(source->spaces);
     waiting_clear(&source->waiting);
     free(source);
 }
@@ -445,5 +451,5 @@ int trace_source_catch_up(struct trace_source *source) {
 
 int trace_source_look(struct trace_source *source, const struct socket *socket,
                       struct socket *found) {
-    return sockdiag_lookup(source->tables, socket, found);
+    return spaces_lookup(source->spaces, socket, found);
 }

@@ -16,11 +16,12 @@ struct trace_source;
 
 #define TRACE_WHY_SIZE 200
 
-/* Loads the program, and opens in the network namespace of the calling thread. `filter` and
- * `observer` must outlive the source. Returns NULL, and says in `why` what is missing: the right, a
- * feature of the kernel, or support in this build. */
-struct trace_source *trace_source_open(const struct filter *filter, const struct observer *observer,
-                                       char why[TRACE_WHY_SIZE]);
+/* Loads the program, and opens in the network namespace of the calling thread, or with `all_netns`
+ * in each of this host, which takes CAP_SYS_ADMIN and CAP_SYS_PTRACE as long as it runs. `filter`
+ * and `observer` must outlive the source. Returns NULL, and says in `why` what is missing: the
+ * right, a feature of the kernel, or support in this build. */
+struct trace_source *trace_source_open(const struct filter *filter, bool all_netns,
+                                       const struct observer *observer, char why[TRACE_WHY_SIZE]);
 void trace_source_close(struct trace_source *source);
 
 /* As poll_source_run() and the others. */

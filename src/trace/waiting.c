@@ -35,6 +35,7 @@ bool waiting_add(struct waiting_queue *queue, const struct socket *socket, int64
         .local_port = socket->local_port,
         .remote_port = socket->remote_port,
         .ifindex = socket->ifindex,
+        .netns = socket->netns,
         .inet6 = socket->inet6,
         .state = socket->state,
     };
@@ -76,6 +77,7 @@ struct socket waiting_socket(const struct waiting *waiting) {
         .local_port = waiting->local_port,
         .remote_port = waiting->remote_port,
         .ifindex = waiting->ifindex,
+        .netns = waiting->netns,
         .inet6 = waiting->inet6,
         .state = waiting->state,
     };

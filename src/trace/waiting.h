@@ -14,7 +14,7 @@ struct waiting {
     int64_t since_ns, due_ns; /* since when it stands, and when to look */
     struct address local, remote;
     uint16_t local_port, remote_port;
-    uint32_t ifindex;
+    uint32_t ifindex, netns;
     uint8_t inet6, state;
 };
 

@@ -64,10 +64,12 @@ struct connection {
     bool traced : 1;         /* each of its transitions is told as it happens */
     bool reset_received : 1; /* a RST came, as far as it is traced */
     bool reset_sent : 1;
+    bool doubted : 1;     /* it may have moved without a word: see doubt() */
     bool owner_known : 1; /* `owner` was looked up: the watcher's own, see monitor */
 
     uint32_t walk; /* the last walk of the kernel's table that met it */
     uint32_t ifindex, uid, inode;
+    uint32_t netns;                            /* as in struct socket */
     uint32_t segs_in, segs_out, data_segs_out; /* when last looked at; see segs_known */
     int64_t born_ns; /* 0: it was first seen too late in its life to tell */
     int64_t since_ns;

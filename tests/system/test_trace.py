@@ -7,13 +7,14 @@ import platform
 import signal
 import socket
 import struct
+import subprocess
 import tempfile
 import time
 import unittest
 
 import test_monitor
-from harness import (AS_NOBODY, TCPWATCH, NetworkTest, _call, needs, needs_other_user,
-                     needs_trace, set_up, write)
+from harness import (AS_NOBODY, TCPWATCH, NetworkTest, _call, die_with_parent, needs,
+                     needs_other_user, needs_trace, set_up, write)
 from hosts import CLIENT, SERVER, SERVER6, Host, HostsTest, on
 from test_monitor import quick_connections, reset
 
@@ -789,6 +790,78 @@ class Filters(TraceTest):
                               if event["event"] == "closed"}, wanted)
             self.assertEqual(len({event["netns"] for event in monitor.events
                                   if "netns" in event}), 1)
+
+
+class AllNamespaces(TraceTest):
+    def inhabited(self):
+        """A host with a process in it: else nobody could find it."""
+        host = Host.new()
+        with on(host):
+            set_up("lo")
+            inhabitant = subprocess.Popen(["sleep", "infinity"], preexec_fn=die_with_parent)
+        self.addCleanup(inhabitant.wait)
+        self.addCleanup(inhabitant.kill)
+        return host
+
+    def watch_all(self):
+        monitor = self.monitor("-p", "9998", "--netns=all")
+        monitor.wait_for(event="appeared", state="LISTEN")
+        return monitor
+
+    def watch_from_inside(self):
+        """Returns (a monitor of all in an inhabited one, server, client)."""
+        with on(self.inhabited()):
+            listener = self.listen()
+            return self.watch_all(), *self.connect(listener)
+
+    def test_each_and_those_that_come_later(self):
+        hosts = [self.inhabited()]
+        outer = self.listen()
+        monitor = self.watch_all()
+        hosts.append(self.inhabited())
+        wanted = {}
+        for host in [*hosts, Host.here()]:
+            with on(host):
+                inode = os.stat("/proc/thread-self/ns/net").st_ino
+                server, client = self.connect(outer if host not in hosts else self.listen())
+            wanted.update({cookie_of(end): inode for end in (server, client)})
+            server.close()
+            client.close()
+        for cookie, inode in wanted.items():
+            self.assert_closed(monitor, cookie, cause="fin", netns=inode)
+        self.end(monitor)
+        self.assertEqual({event["cookie"] for event in monitor.events
+                          if event["event"] == "closed"}, set(wanted))
+
+    def test_orphans_are_asked_for_where_they_are(self):
+        monitor, server, client = self.watch_from_inside()
+        cookie = cookie_of(client)
+        client.close()
+        monitor.wait_for(event="transition", cookie=cookie, to="FIN_WAIT2")
+        time.sleep(0.3)
+        server.close()
+        monitor.wait_for(event="transition", cookie=cookie, to="TIME_WAIT")
+        self.assert_closed(monitor, cookie, cause="fin", closed_first="local")
+        self.assertEqual(monitor.stop(), (0, ""))
+
+    def test_no_namespace_is_kept(self):
+        """A netlink socket would keep it: but for its own none is open for long."""
+        monitor, server, client = self.watch_from_inside()
+        cookie = cookie_of(client)
+        client.close()
+        server.close()
+        monitor.wait_for(event="closed", cookie=cookie)
+        deadline = time.monotonic() + 5
+        while len(self.sockets_of(monitor)) > 1:
+            self.assertLess(time.monotonic(), deadline, self.sockets_of(monitor))
+            time.sleep(0.1)
+        self.assertEqual(monitor.stop(), (0, ""))
+
+    @staticmethod
+    def sockets_of(monitor):
+        directory = f"/proc/{monitor.pid}/fd"
+        return [link for fd in os.listdir(directory)
+                if (link := os.readlink(f"{directory}/{fd}")).startswith("socket:")]
 
 
 class Owners(TraceTest):

@@ -183,6 +183,12 @@ class Values(Refusals):
                                                 "kernel's names of processes"),
             ("list --process=1 --process=2", "--process: '2' is a second process")])
 
+    def test_all_namespaces_where_they_cannot_be(self):
+        self.check([
+            ("list --netns=all", "--netns: 'all' is for monitor only"),
+            ("monitor -N all --source=poll", "--netns: 'all' is beyond --source=poll"),
+            ("monitor -N all -N 1", "--netns: '1' is a second network namespace")])
+
     def test_number_too_large_names_the_most(self):
         for option in "monitor --count", "client --count", "server --max-connections":
             line = self.refuse(*option.split(), "18446744073709551616")
