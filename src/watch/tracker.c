@@ -24,6 +24,13 @@
 #define STUCK_LOOKS   8
 #define STUCK_LOOK_NS NS_PER_S
 
+/* Full sockets pass through these in a round trip; one that stands there for longer is looked at.
+ */
+#define STATES_PASSING                                                                             \
+    (TCP_STATE_BIT(TCP_STATE_FIN_WAIT1) | TCP_STATE_BIT(TCP_STATE_CLOSING) |                       \
+     TCP_STATE_BIT(TCP_STATE_LAST_ACK))
+#define DOUBT_NS NS_PER_S
+
 /* Ended connections whose process has still to close them are remembered, so that their destroy
  * message is not taken for a new connection. So many at the most. */
 #define TOMBSTONES_MAX 20000
@@ -114,7 +121,7 @@ static bool is_request(uint8_t state, uint32_t inode) {
 static bool same_ends(const struct connection *connection, const struct socket *socket) {
     return connection->local_port == socket->local_port &&
            connection->remote_port == socket->remote_port &&
-           connection->ifindex == socket->ifindex &&
+           connection->ifindex == socket->ifindex && connection->netns == socket->netns &&
            memcmp(&connection->local, &socket->local, sizeof(socket->local)) == 0 &&
            memcmp(&connection->remote, &socket->remote, sizeof(socket->remote)) == 0;
 }
@@ -252,6 +259,7 @@ static struct connection *add(struct tracker *tracker, const struct socket *sock
     connection->remote_port = socket->remote_port;
     connection->inet6 = socket->inet6;
     connection->ifindex = socket->ifindex;
+    connection->netns = socket->netns;
     connection->uid = socket->uid;
     if (beginnings & TCP_STATE_BIT(socket->state))
         connection->born_ns = at_ns;
@@ -311,6 +319,7 @@ static void enter(struct tracker *tracker, struct connection *connection, enum t
     const int64_t stuck = tracker->settings.stuck_ns;
 
     connection->state = (uint8_t)state;
+    connection->doubted = false;
     connection->since_ns = at_ns;
     connection->since_seen = seen;
     connection->stuck_ns =
@@ -699,6 +708,7 @@ struct socket tracker_socket(const struct connection *connection) {
         .remote_port = connection->remote_port,
         .inet6 = connection->inet6,
         .ifindex = connection->ifindex,
+        .netns = connection->netns,
     };
 }
 
@@ -760,22 +770,54 @@ int64_t tracker_settle(struct tracker *tracker, int64_t at_ns) {
     return tracker->settle_ns;
 }
 
+/* The kernel passes a program over now and then where it was interrupted, and does not always count
+ * that. A move that is only not read yet has been by the next look. */
+static void doubt(struct tracker *tracker, struct connection *connection, int64_t at_ns) {
+    const bool passing =
+        !connection->minisock && (STATES_PASSING & TCP_STATE_BIT(connection->state));
+    const int64_t passed_ns = passing ? connection->since_ns : connection->expires_ns;
+    struct socket found;
+    int stands;
+
+    if (!connection->traced || (!passing && !connection->minisock) || at_ns < passed_ns + DOUBT_NS)
+        return;
+    stands = look_again(tracker, connection, &found);
+    if (stands < 0 || (stands > 0 && found.state == connection->state)) {
+        connection->doubted = false;
+    } else if (!connection->doubted) {
+        connection->doubted = true;
+    } else if (stands > 0) {
+        tracker_seen(tracker, &found, at_ns);
+    } else {
+        connection->freed = true;
+        gone(tracker, connection, NULL, at_ns);
+    }
+}
+
 /* A state that has changed is left to the move that tells it, and is not read yet. */
+static void look_at_stay(struct tracker *tracker, struct connection *connection, int64_t at_ns) {
+    struct socket found;
+
+    if (connection->stuck_ns == 0 || at_ns < connection->stuck_ns ||
+        look_again(tracker, connection, &found) != 1 || found.state != connection->state)
+        return;
+    update(connection, &found, at_ns);
+    speak_if_stuck(connection, tracker, &found, at_ns);
+}
+
 int64_t tracker_look_for_stuck(struct tracker *tracker, int64_t at_ns) {
     const int64_t pause_ns = tracker->settings.stuck_ns / STUCK_LOOKS;
     struct connection *connection, *next;
-    struct socket found;
 
     if (tracker->settings.stuck_ns == 0)
         return INT64_MAX;
     if (at_ns < tracker->stuck_look_ns)
         return tracker->stuck_look_ns;
     HASH_ITER(hh, tracker->table, connection, next) {
-        if (connection->stuck_ns == 0 || at_ns < connection->stuck_ns || is_tombstone(connection) ||
-            look_again(tracker, connection, &found) != 1 || found.state != connection->state)
+        if (is_tombstone(connection))
             continue;
-        update(connection, &found, at_ns);
-        speak_if_stuck(connection, tracker, &found, at_ns);
+        look_at_stay(tracker, connection, at_ns);
+        doubt(tracker, connection, at_ns);
     }
     tracker->stuck_look_ns = at_ns + (pause_ns < STUCK_LOOK_NS ? pause_ns : STUCK_LOOK_NS);
     return tracker->stuck_look_ns;

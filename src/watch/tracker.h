@@ -56,7 +56,8 @@ void tracker_lost(struct tracker *tracker, uint64_t count);
  * again, INT64_MAX where nothing waits. */
 int64_t tracker_settle(struct tracker *tracker, int64_t at_ns);
 
-/* Speaks of stays that are too long, where no walk comes by. Returns when to call it again. */
+/* Where no walk comes by: speaks of stays that are too long, and finds what moved without a word.
+ * Returns when to call it again. */
 int64_t tracker_look_for_stuck(struct tracker *tracker, int64_t at_ns);
 
 /* Ends all that waits, when the watch ends. */

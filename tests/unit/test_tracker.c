@@ -1728,6 +1728,60 @@ static void an_end_that_may_have_been_told_is_not_told_again(void **state) {
     watch_free(watch);
 }
 
+static void look_for_stuck_after(struct watch *watch, int64_t ns) {
+    pass(watch, ns);
+    tracker_look_for_stuck(watch->tracker, watch->now_ns);
+}
+
+static void what_moved_without_a_word_is_found_by_the_second_look(void **state) {
+    struct watch *watch = watch_new(10 * NS_PER_S);
+
+    (void)state;
+    walk_later(watch);
+    stand(watch, 1, TCP_STATE_LAST_ACK);
+    move(watch, 1, TCP_STATE_SYN_RECV, TCP_STATE_ESTABLISHED);
+    move(watch, 1, TCP_STATE_ESTABLISHED, TCP_STATE_FIN_WAIT1);
+    forget(watch);
+    /* A state that should have passed by then is looked at; the first time it may be told yet. */
+    look_for_stuck_after(watch, NS_PER_S / 2);
+    stand(watch, 1, TCP_STATE_CLOSING);
+    look_for_stuck_after(watch, NS_PER_S);
+    expect(watch, "");
+    look_for_stuck_after(watch, NS_PER_S);
+    expect(watch, "1 FIN_WAIT1>CLOSING after 2502\n");
+    /* The same of one that is gone. */
+    vanish(watch, 1);
+    look_for_stuck_after(watch, NS_PER_S);
+    expect(watch, "");
+    look_for_stuck_after(watch, NS_PER_S);
+    assert_non_null(strstr(watch->log, "1 CLOSING>CLOSE"));
+    assert_non_null(strstr(watch->log, "closed"));
+    forget(watch);
+    watch_free(watch);
+}
+
+static void what_stands_as_it_was_told_is_not_doubted(void **state) {
+    struct watch *watch = watch_new(10 * NS_PER_S);
+
+    (void)state;
+    walk_later(watch);
+    move(watch, 1, TCP_STATE_SYN_RECV, TCP_STATE_ESTABLISHED);
+    move(watch, 1, TCP_STATE_ESTABLISHED, TCP_STATE_FIN_WAIT1);
+    forget(watch);
+    look_for_stuck_after(watch, 2 * NS_PER_S);
+    /* It was in another state once, but not twice in a row. */
+    stand(watch, 1, TCP_STATE_FIN_WAIT1);
+    look_for_stuck_after(watch, NS_PER_S);
+    vanish(watch, 1);
+    look_for_stuck_after(watch, NS_PER_S);
+    expect(watch, "");
+    watch->look_fails = true;
+    look_for_stuck_after(watch, NS_PER_S);
+    look_for_stuck_after(watch, NS_PER_S);
+    expect(watch, "");
+    watch_free(watch);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_stands_at_the_first_walk_was_there_before),
@@ -1807,6 +1861,8 @@ int main(void) {
         cmocka_unit_test(without_a_limit_no_traced_stay_is_looked_at),
         cmocka_unit_test(who_moved_its_own_socket_owns_it),
         cmocka_unit_test(an_end_that_may_have_been_told_is_not_told_again),
+        cmocka_unit_test(what_moved_without_a_word_is_found_by_the_second_look),
+        cmocka_unit_test(what_stands_as_it_was_told_is_not_doubted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
