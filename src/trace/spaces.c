@@ -14,6 +14,11 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 10
+/* The analyzer does not see that uthash keeps them in spaces->table. */
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 /* One that was not asked for so long is closed. */
 #define REST_NS NS_PER_S
 

@@ -131,10 +131,15 @@ struct {
 /* Records that found no room. */
 __u64 lost;
 
-/* The sockets that on_state() has been called for on this processor, and on_state_meanwhile() has
- * not yet: the last, and the one before. */
+/* The moves that on_state() has been called for on this processor, and on_state_meanwhile() has not
+ * yet: the last, and the one before. */
+struct call {
+    __u64 sk;
+    __u32 from, to;
+};
+
 struct called {
-    __u64 last, before;
+    struct call last, before;
 };
 
 struct {
@@ -351,7 +356,7 @@ static __always_inline bool is_move(int from, int to) {
     return from != to && to != SYN_RECV;
 }
 
-static __always_inline volatile struct called *called_here(void) {
+static __always_inline struct called *called_here(void) {
     const __u32 first = 0;
 
     return bpf_map_lookup_elem(&called, &first);
@@ -360,14 +365,14 @@ static __always_inline volatile struct called *called_here(void) {
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, const struct sock *sk, int from, int to) {
     const struct tcp_sock *tcp = is_move(from, to) ? wanted_tcp(sk) : NULL;
-    volatile struct called *here;
+    struct called *here;
 
     if (!tcp)
         return 0;
     here = called_here();
     if (here) {
         here->before = here->last;
-        here->last = (__u64)sk;
+        here->last = (struct call){.sk = (__u64)sk, .from = from, .to = to};
     }
     report(sk, tcp, TRACE_STATE, from, to, false);
     return 0;
@@ -375,19 +380,21 @@ int BPF_PROG(on_state, const struct sock *sk, int from, int to) {
 
 /* The kernel passes a program over while it runs on the same processor already. connect() and
  * close() can be interrupted there, and all that has come in from the network may follow. This one,
- * called after the first, stands in where that was not called for the same socket. */
+ * called after the first, stands in where that was not called for the same move. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state_meanwhile, const struct sock *sk, int from, int to) {
     const struct tcp_sock *tcp = is_move(from, to) ? wanted_tcp(sk) : NULL;
-    volatile struct called *here;
+    struct called *here;
 
     if (!tcp)
         return 0;
     here = called_here();
-    if (here && here->last == (__u64)sk)
+    if (here && here->last.sk == (__u64)sk && here->last.from == from && here->last.to == to) {
         here->last = here->before;
-    else
+        here->before.sk = 0;
+    } else {
         report(sk, tcp, TRACE_STATE, from, to, true);
+    }
     return 0;
 }
 
