@@ -16,6 +16,11 @@
 /* Where `ip netns` keeps its names (man 8 ip-netns). */
 #define NAMED_DIR "/run/netns"
 
+#define OF_THREAD "/proc/thread-self/ns/net"
+
+/* Room for /proc/PID/ns/net. */
+#define PROCESS_PATH_SIZE 64
+
 static bool is_number(const char *text) {
     return *text && text[strspn(text, "0123456789")] == '\0';
 }
@@ -95,85 +100,105 @@ static int is_this(const struct netns *netns, const char *path) {
     return status.st_dev == netns->device && status.st_ino == netns->inode;
 }
 
-bool netns_gone(const struct netns *netns) {
+/* Where the next process has its namespace. Returns its id, 0 after the last one. */
+static pid_t next_process(DIR *proc, char path[PROCESS_PATH_SIZE]) {
     const struct dirent *entry;
+
+    while ((entry = readdir(proc))) {
+        if (!is_number(entry->d_name))
+            continue;
+        snprintf(path, PROCESS_PATH_SIZE, "/proc/%.16s/ns/net", entry->d_name);
+        return (pid_t)strtol(entry->d_name, NULL, 10);
+    }
+    return 0;
+}
+
+bool netns_gone(const struct netns *netns) {
+    char path[PROCESS_PATH_SIZE];
     bool found = false;
-    char path[64];
     DIR *proc;
+    pid_t pid;
 
     if (is_this(netns, netns->path) != 0)
         return false;
     proc = opendir("/proc");
     if (!proc)
         return false;
-    while (!found && (entry = readdir(proc))) {
-        if (!is_number(entry->d_name) || (pid_t)strtol(entry->d_name, NULL, 10) == getpid())
-            continue;
-        snprintf(path, sizeof(path), "/proc/%.16s/ns/net", entry->d_name);
-        found = is_this(netns, path) == 1;
-    }
+    while (!found && (pid = next_process(proc, path)))
+        found = pid != getpid() && is_this(netns, path) == 1;
     closedir(proc);
     return !found;
 }
 
-/* The inodes of those that were handed on already. */
-struct seen {
+/* Who is told of each, and the inodes that were. */
+struct search {
+    bool (*take)(void *into, const struct netns *netns);
+    void *into;
+    bool done;
     ino_t *inodes;
     size_t count;
 };
 
-static bool is_new(struct seen *seen, ino_t inode) {
+static bool is_new(struct search *search, ino_t inode) {
     ino_t *inodes;
 
-    for (size_t i = 0; i < seen->count; i++)
-        if (seen->inodes[i] == inode)
+    for (size_t i = 0; i < search->count; i++)
+        if (search->inodes[i] == inode)
             return false;
-    inodes = reallocarray(seen->inodes, seen->count + 1, sizeof(*inodes));
+    inodes = reallocarray(search->inodes, search->count + 1, sizeof(*inodes));
     if (!inodes)
         return false;
-    seen->inodes = inodes;
-    seen->inodes[seen->count++] = inode;
+    search->inodes = inodes;
+    search->inodes[search->count++] = inode;
     return true;
 }
 
-/* Hands on those that the names in a directory stand for. Returns false to stop. */
-static bool each_in(const char *directory, struct seen *seen,
-                    bool (*take)(void *into, const struct netns *netns), void *into) {
-    const bool is_proc = strcmp(directory, "/proc") == 0;
-    const struct dirent *entry;
-    bool more = true;
-    DIR *dir = opendir(directory);
+/* Hands on the one that the path leads to, if it is new. */
+static void offer(struct search *search, const char *path) {
+    struct netns netns;
+    struct stat status;
 
-    while (dir && more && (entry = readdir(dir))) {
-        char path[sizeof(NAMED_DIR) + sizeof(entry->d_name) + sizeof("/ns/net")];
-        struct netns netns;
-        struct stat status;
-
-        if (entry->d_name[0] == '.' || (is_proc && !is_number(entry->d_name)))
-            continue;
-        snprintf(path, sizeof(path), "%s/%s%s", directory, entry->d_name, is_proc ? "/ns/net" : "");
-        if (stat(path, &status) < 0 || !is_new(seen, status.st_ino) || netns_open(&netns, path) < 0)
-            continue;
-        more = take(into, &netns);
-        close(netns.fd);
-    }
-    if (dir)
-        closedir(dir);
-    return dir && more;
+    if (stat(path, &status) < 0 || !is_new(search, status.st_ino) || netns_open(&netns, path) < 0)
+        return;
+    search->done = !search->take(search->into, &netns);
+    close(netns.fd);
 }
 
-bool netns_each(bool (*take)(void *into, const struct netns *netns), void *into) {
-    struct seen seen = {0};
-    bool done;
+static void offer_named(struct search *search) {
+    DIR *named = opendir(NAMED_DIR);
+    const struct dirent *entry;
 
-    each_in(NAMED_DIR, &seen, take, into);
-    done = each_in("/proc", &seen, take, into);
-    free(seen.inodes);
-    return done;
+    while (named && !search->done && (entry = readdir(named))) {
+        char path[sizeof(NAMED_DIR "/") + sizeof(entry->d_name)];
+
+        snprintf(path, sizeof(path), NAMED_DIR "/%s", entry->d_name);
+        if (entry->d_name[0] != '.')
+            offer(search, path);
+    }
+    if (named)
+        closedir(named);
+}
+
+void netns_each(bool (*take)(void *into, const struct netns *netns), void *into) {
+    struct search search = {.take = take, .into = into};
+    char path[PROCESS_PATH_SIZE];
+    DIR *proc;
+
+    offer_named(&search);
+    proc = opendir("/proc");
+    while (proc && !search.done && next_process(proc, path))
+        offer(&search, path);
+    if (proc)
+        closedir(proc);
+    free(search.inodes);
+}
+
+int netns_here(void) {
+    return open(OF_THREAD, O_RDONLY | O_CLOEXEC);
 }
 
 bool netns_within(const struct netns *netns, void (*act)(void *into), void *into) {
-    const int here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    const int here = netns_here();
     bool back;
 
     if (here < 0)
@@ -194,5 +219,5 @@ bool netns_within(const struct netns *netns, void (*act)(void *into), void *into
 uint64_t netns_inode(void) {
     struct stat status;
 
-    return stat("/proc/thread-self/ns/net", &status) == 0 ? status.st_ino : 0;
+    return stat(OF_THREAD, &status) == 0 ? status.st_ino : 0;
 }

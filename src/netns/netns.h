@@ -29,14 +29,16 @@ int netns_enter(struct netns *netns);
  * looked at is in it. Open sockets keep a namespace alive, ours too, so that it has to be asked. */
 bool netns_gone(const struct netns *netns);
 
-/* Calls `take` once for each network namespace of this host that a process is in which may be
- * looked at, or that `ip netns` has a name for. It is open for the time of the call; what `take`
- * returns ends it where that is false. Returns false with errno where /proc cannot be read. */
-bool netns_each(bool (*take)(void *into, const struct netns *netns), void *into);
+/* Calls `take` once for each network namespace that has a name of `ip netns`, or that a process is
+ * in which may be looked at; until `take` returns false. It is open for the time of the call. */
+void netns_each(bool (*take)(void *into, const struct netns *netns), void *into);
 
 /* Calls `act` in that namespace, and comes back. Returns false with errno where the thread could
  * not go there (EPERM: it needs CAP_SYS_ADMIN) or does not come back. */
 bool netns_within(const struct netns *netns, void (*act)(void *into), void *into);
+
+/* A descriptor of the calling thread's namespace; -1 with errno. */
+int netns_here(void);
 
 /* The inode number of the calling thread's namespace; 0: not known. */
 uint64_t netns_inode(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "netns/private.h"
 
+#include "netns/netns.h"
 #include "units/proc.h"
 
 #include <errno.h>
@@ -14,8 +15,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#define OF_THREAD "/proc/thread-self/ns/net"
 
 /* Of the process that called private_fork(). */
 static uid_t outer_uid;
@@ -97,18 +96,14 @@ bool private_forbidden_by(int error, char *text, size_t size, bool *for_others) 
     return false;
 }
 
-int private_netns_here(void) {
-    return open(OF_THREAD, O_RDONLY | O_CLOEXEC);
-}
-
 int private_netns(void) {
-    const int before = private_netns_here();
+    const int before = netns_here();
     int made = -1, error;
 
     if (before < 0)
         return -1;
     if (unshare(CLONE_NEWNET) == 0) {
-        made = private_netns_here();
+        made = netns_here();
         error = errno;
         if (setns(before, CLONE_NEWNET) < 0 && made >= 0) {
             error = errno;

@@ -28,7 +28,4 @@ bool private_forbidden_by(int error, char *text, size_t size, bool *for_others);
  * errno; the calling thread stays where it is. */
 int private_netns(void);
 
-/* A descriptor of the calling thread's network namespace; -1 with errno. */
-int private_netns_here(void);
-
 #endif
