@@ -37,11 +37,10 @@ static void set_prefix(struct trace_prefix *to, const struct prefix *from) {
 }
 
 /* What has no room in there is left to filter_matches(). */
-static void set_filter(struct trace_filter *to, const struct filter *from, bool all_netns) {
+static void set_filter(struct trace_filter *to, const struct filter *from) {
     set_ranges(&to->either, &from->either);
     set_ranges(&to->local, &from->local);
     set_ranges(&to->remote, &from->remote);
-    to->netns = all_netns ? 0 : (uint32_t)netns_inode();
     to->family = from->family == FILTER_INET    ? AF_INET
                  : from->family == FILTER_INET6 ? AF_INET6
                                                 : 0;
@@ -52,8 +51,7 @@ static void set_filter(struct trace_filter *to, const struct filter *from, bool 
     to->prefix_count = (uint32_t)from->address_count;
 }
 
-/* An older kernel may lack a tracepoint, or the function; but for the first one, it does without.
- */
+/* An older kernel may lack a tracepoint; but for the first one, it does without. */
 static bool choose_programs(struct trace_bpf *bpf, char why[TRACE_WHY_SIZE]) {
     struct bpf_program *program;
 
@@ -83,11 +81,11 @@ static void say_why_not(int error, char why[TRACE_WHY_SIZE]) {
 }
 
 /* Opens the program with the filter in it. Returns NULL with errno. */
-static struct trace_bpf *open_program(const struct filter *filter, bool all_netns) {
+static struct trace_bpf *open_program(const struct trace_filter *filter) {
     struct trace_bpf *bpf = trace_bpf__open();
 
     if (bpf) {
-        set_filter((struct trace_filter *)&bpf->rodata->filter, filter, all_netns);
+        *(struct trace_filter *)&bpf->rodata->filter = *filter;
         bpf_program__set_autoattach(bpf->progs.on_state_meanwhile, false);
     }
     return bpf;
@@ -95,13 +93,13 @@ static struct trace_bpf *open_program(const struct filter *filter, bool all_netn
 
 /* Loads and attaches it. Which tracepoint is missing takes time to find out: only where one is.
  * Returns 0, or -errno; 1: `why` says it. */
-static int load(struct trace_bpf **bpf, const struct filter *filter, bool all_netns,
+static int load(struct trace_bpf **bpf, const struct trace_filter *filter,
                 char why[TRACE_WHY_SIZE]) {
     int error = trace_bpf__load(*bpf);
 
     if (error == -ESRCH) {
         trace_bpf__destroy(*bpf);
-        *bpf = open_program(filter, all_netns);
+        *bpf = open_program(filter);
         if (!*bpf)
             return -errno;
         if (!choose_programs(*bpf, why))
@@ -113,12 +111,14 @@ static int load(struct trace_bpf **bpf, const struct filter *filter, bool all_ne
 
 struct trace_bpf *load_program(const struct filter *filter, bool all_netns,
                                char why[TRACE_WHY_SIZE]) {
+    struct trace_filter wanted = {.netns = all_netns ? 0 : (uint32_t)netns_inode()};
     struct trace_bpf *bpf;
     int error;
 
+    set_filter(&wanted, filter);
     libbpf_set_print(say_nothing);
-    bpf = open_program(filter, all_netns);
-    error = bpf ? load(&bpf, filter, all_netns, why) : -errno;
+    bpf = open_program(&wanted);
+    error = bpf ? load(&bpf, &wanted, why) : -errno;
     if (error == 0)
         return bpf;
     if (error < 0)

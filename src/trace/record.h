@@ -23,8 +23,9 @@ struct trace_record {
     __u64 at_ns; /* CLOCK_MONOTONIC */
     __u64 cookie;
     __u32 local[4], remote[4];
-    __u32 inode, uid, ifindex, netns;
-    __u32 pid; /* of the task that acted on its own socket; 0: it may be any */
+    __u32 inode, uid, ifindex;
+    __u32 netns; /* 0: the one that the filter names */
+    __u32 pid;   /* of the task that acted on its own socket; 0: it may be any */
     __u16 local_port, remote_port, error;
     __u8 kind, from, to, inet6;
     __u8 meanwhile; /* of on_state_meanwhile(): once in a while on_state() has reported it, too */

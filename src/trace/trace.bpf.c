@@ -263,15 +263,17 @@ static __always_inline bool fill(struct trace_record *record, const struct sock_
     record->local_port = local_port;
     record->remote_port = bpf_ntohs(common->skc_dport);
     record->ifindex = common->skc_bound_dev_if;
-    record->netns = common->skc_net.net->ns.inum;
+    if (!filter.netns)
+        record->netns = common->skc_net.net->ns.inum;
     return wants_addresses(record);
 }
 
 static __always_inline void fill_socket(struct trace_record *record, const struct sock *sk,
-                                        int from, int to) {
+                                        int from, int to, bool is_meanwhile) {
     const struct socket *socket = sk->sk_socket;
 
     record->cookie = bpf_get_socket_cookie((void *)sk);
+    record->meanwhile = is_meanwhile;
     record->from = from;
     record->to = waits(sk, from, to) ? TIME_WAIT : to;
     record->error = sk->sk_err;
@@ -285,11 +287,9 @@ static __always_inline void fill_socket(struct trace_record *record, const struc
 }
 
 static __always_inline void end(void *record, __u64 size, bool wanted) {
-    const __u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
-
     if (!wanted)
         bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
-    else if (waiting % WAKE_SIZE < size + BPF_RINGBUF_HDR_SZ)
+    else if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) % WAKE_SIZE < size + BPF_RINGBUF_HDR_SZ)
         bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
     else
         bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
@@ -299,8 +299,13 @@ static __always_inline void count_lost(void) {
     __sync_fetch_and_add(&lost, 1);
 }
 
-static __always_inline void report_last(const struct sock *sk, const struct tcp_sock *tcp,
-                                        __u16 local_port, int from, bool is_meanwhile) {
+/* The port that a socket is bound to is given back before it goes to CLOSE; this one stays. */
+static __always_inline __u16 local_port_of(const struct tcp_sock *tcp) {
+    return bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
+}
+
+static __always_inline void report_last(const struct sock *sk, const struct tcp_sock *tcp, int from,
+                                        bool is_meanwhile) {
     struct trace_last_record *last = bpf_ringbuf_reserve(&ring, sizeof(*last), 0);
     bool wanted;
 
@@ -308,16 +313,10 @@ static __always_inline void report_last(const struct sock *sk, const struct tcp_
         count_lost();
         return;
     }
-    wanted = fill(&last->record, &sk->__sk_common, local_port, TRACE_STATE);
-    fill_socket(&last->record, sk, from, CLOSE);
-    last->record.meanwhile = is_meanwhile;
+    wanted = fill(&last->record, &sk->__sk_common, local_port_of(tcp), TRACE_STATE);
+    fill_socket(&last->record, sk, from, CLOSE, is_meanwhile);
     read_counters(tcp, last);
     end(last, sizeof(*last), wanted);
-}
-
-/* The port that a socket is bound to is given back before it goes to CLOSE; this one stays. */
-static __always_inline __u16 local_port_of(const struct tcp_sock *tcp) {
-    return bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
 }
 
 /* Returns NULL for what is no full TCP socket, or has ports that the filter does not want. */
@@ -337,7 +336,7 @@ static __always_inline void report(const struct sock *sk, const struct tcp_sock 
     bool wanted;
 
     if (to == CLOSE) {
-        report_last(sk, tcp, local_port_of(tcp), from, is_meanwhile);
+        report_last(sk, tcp, from, is_meanwhile);
         return;
     }
     record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
@@ -346,14 +345,13 @@ static __always_inline void report(const struct sock *sk, const struct tcp_sock 
         return;
     }
     wanted = fill(record, &sk->__sk_common, local_port_of(tcp), kind);
-    fill_socket(record, sk, from, to);
-    record->meanwhile = is_meanwhile;
+    fill_socket(record, sk, from, to, is_meanwhile);
     end(record, sizeof(*record), wanted);
 }
 
 /* What a listener has just cloned has neither addresses nor a cookie yet. */
-static __always_inline bool is_move(int from, int to) {
-    return from != to && to != SYN_RECV;
+static __always_inline const struct tcp_sock *moving_tcp(const struct sock *sk, int from, int to) {
+    return from != to && to != SYN_RECV ? wanted_tcp(sk) : NULL;
 }
 
 static __always_inline struct called *called_here(void) {
@@ -364,7 +362,7 @@ static __always_inline struct called *called_here(void) {
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, const struct sock *sk, int from, int to) {
-    const struct tcp_sock *tcp = is_move(from, to) ? wanted_tcp(sk) : NULL;
+    const struct tcp_sock *tcp = moving_tcp(sk, from, to);
     struct called *here;
 
     if (!tcp)
@@ -383,7 +381,7 @@ int BPF_PROG(on_state, const struct sock *sk, int from, int to) {
  * called after the first, stands in where that was not called for the same move. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state_meanwhile, const struct sock *sk, int from, int to) {
-    const struct tcp_sock *tcp = is_move(from, to) ? wanted_tcp(sk) : NULL;
+    const struct tcp_sock *tcp = moving_tcp(sk, from, to);
     struct called *here;
 
     if (!tcp)

@@ -48,7 +48,6 @@ struct trace_source {
     struct trace_bpf *bpf;
     struct ring_buffer *ring;
     struct spaces *spaces;
-    bool all_netns;
     struct waiting_queue waiting; /* what sock_diag is to be asked for again, and when */
     struct answer answer;
     uint64_t lost;
@@ -232,8 +231,6 @@ static int take(void *into, void *data, size_t size) {
 
     source->came = true;
     read_socket(record, &socket);
-    if (!source->all_netns)
-        socket.netns = 0;
     if (size >= sizeof(struct trace_last_record))
         read_counters(data, &socket);
     if (!filter_matches(source->filter, &socket))
@@ -405,7 +402,6 @@ struct trace_source *trace_source_open(const struct filter *filter, bool all_net
     source->filter = filter;
     source->observer = observer;
     source->walk_due = true;
-    source->all_netns = all_netns;
     source->spaces = spaces_new(all_netns);
     if (!source->spaces)
         snprintf(why, TRACE_WHY_SIZE, "cannot open the kernel's sock_diag: %s", strerror(errno));

@@ -24,8 +24,7 @@
 #define STUCK_LOOKS   8
 #define STUCK_LOOK_NS NS_PER_S
 
-/* Full sockets pass through these in a round trip; one that stands there for longer is looked at.
- */
+/* Full sockets pass through these in a round trip. What stands there for longer is looked at. */
 #define STATES_PASSING                                                                             \
     (TCP_STATE_BIT(TCP_STATE_FIN_WAIT1) | TCP_STATE_BIT(TCP_STATE_CLOSING) |                       \
      TCP_STATE_BIT(TCP_STATE_LAST_ACK))
