@@ -40,7 +40,8 @@ static const struct argp_option options[] = {
 #define PROCESS_ALLOWED  "a process id, a name of 1 to 15 bytes"
 #define ADDRESSES_ALLOWED                                                                          \
     "IPv4 with /0 to /32, IPv6 with /0 to /128, a link-local one with %DEVICE, comma lists"
-#define NETNS_ALLOWED "a name of ip netns, a process id, the path of a namespace"
+#define NETNS_ALLOWED                                                                              \
+    "a name of ip netns, a process id, the path of a namespace; all for a monitor that traces"
 #define STATES_ALLOWED                                                                             \
     "LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, CLOSING, "         \
     "LAST_ACK, TIME_WAIT, CLOSE, NEW_SYN_RECV, BOUND_INACTIVE"
