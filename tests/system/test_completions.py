@@ -206,6 +206,8 @@ class Offers:
         write("/run/netns/red", "")
         self.assertEqual(self.complete("tcpwatch list --netns bl"), {"blue", "blues"})
         self.assertEqual(self.complete("tcpwatch monitor -N r"), {"red"})
+        self.assertEqual(self.complete("tcpwatch monitor --netns al"), {"all"})
+        self.assertEqual(self.complete("tcpwatch list --netns al"), set())
         paths = self.complete("tcpwatch list --netns /run/netn")
         self.assertEqual({path.rstrip("/") for path in paths}, {"/run/netns"})
 
