@@ -87,6 +87,10 @@ static void take_process(const struct argp_state *state, const char *value,
 static void check(const struct argp_state *state, const struct selection *selection) {
     const struct filter *filter = &selection->filter;
 
+    if (selection->all_netns && filter_names_device(filter))
+        usage_refuse(state, "--address", selection->address,
+                     "names a device, and each network namespace has its own",
+                     "no %DEVICE with --netns=all");
     if (filter->family != FILTER_INET || filter->address_count == 0)
         return;
     for (size_t i = 0; i < filter->address_count; i++)

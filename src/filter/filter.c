@@ -174,6 +174,13 @@ char *states_parse(const char *text, uint32_t *states) {
     return each_item(text, take_state, states);
 }
 
+bool filter_names_device(const struct filter *filter) {
+    for (size_t i = 0; i < filter->address_count; i++)
+        if (*filter->addresses[i].device)
+            return true;
+    return false;
+}
+
 const char *filter_find_devices(struct filter *filter) {
     for (size_t i = 0; i < filter->address_count; i++) {
         struct prefix *prefix = &filter->addresses[i];

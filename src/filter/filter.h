@@ -49,6 +49,9 @@ char *ports_parse(const char *text, struct ports *ports);
 char *prefix_parse(const char *text, struct filter *filter);
 char *states_parse(const char *text, uint32_t *states);
 
+/* Whether one of the addresses is that of a device. */
+bool filter_names_device(const struct filter *filter);
+
 /* Finds the devices in this network namespace. Returns NULL, or the first that is not there; it
  * belongs to the filter. */
 const char *filter_find_devices(struct filter *filter);

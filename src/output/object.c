@@ -77,11 +77,12 @@ json_t *object_of_states(const uint32_t *masks, size_t count) {
     return array;
 }
 
-json_t *object_of_end(const struct address *address, bool inet6, uint16_t port, uint32_t ifindex) {
+json_t *object_of_end(const struct address *address, bool inet6, uint16_t port, uint32_t ifindex,
+                      uint32_t netns) {
     struct writer text = {0};
     json_t *object = json_object();
 
-    text_address(&text, address, inet6, ifindex);
+    text_address(&text, address, inet6, ifindex, netns);
     object_set_written(object, "address", &text);
     object_set_number(object, "port", port);
     return object;
@@ -106,10 +107,10 @@ void object_set_connection(const struct output *output, json_t *object,
     if (!identity->remote_port || identity->local_port || !address_is_unspecified(identity->local))
         object_set(object, "local",
                    object_of_end(identity->local, identity->inet6, identity->local_port,
-                                 identity->ifindex));
-    object_set(
-        object, "remote",
-        object_of_end(identity->remote, identity->inet6, identity->remote_port, identity->ifindex));
+                                 identity->ifindex, identity->netns));
+    object_set(object, "remote",
+               object_of_end(identity->remote, identity->inet6, identity->remote_port,
+                             identity->ifindex, identity->netns));
     if (identity->state != TCP_STATE_UNKNOWN)
         object_set_text(object, "state", tcp_state_name(identity->state));
     if (identity->cookie) {
@@ -136,6 +137,7 @@ void object_set_socket(const struct output *output, json_t *object, const struct
         .local_port = socket->local_port,
         .remote_port = socket->remote_port,
         .ifindex = socket->ifindex,
+        .netns = socket->netns,
         .inode = socket->inode,
         .uid = socket->uid,
         .state = socket->state,

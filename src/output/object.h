@@ -38,7 +38,8 @@ struct identity {
 };
 
 /* {"address", "port"} */
-json_t *object_of_end(const struct address *address, bool inet6, uint16_t port, uint32_t ifindex);
+json_t *object_of_end(const struct address *address, bool inet6, uint16_t port, uint32_t ifindex,
+                      uint32_t netns);
 void object_set_connection(const struct output *output, json_t *object,
                            const struct identity *identity);
 void object_set_socket(const struct output *output, json_t *object, const struct socket *socket,

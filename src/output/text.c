@@ -44,25 +44,28 @@ void text_end_words(struct output *output) {
 }
 
 void text_address(struct writer *writer, const struct address *address, bool inet6,
-                  uint32_t ifindex) {
+                  uint32_t ifindex, uint32_t netns) {
     char device[IF_NAMESIZE], *to = writer_room(writer, ADDRESS_TEXT_SIZE);
 
     if (to)
         writer->len += address_text(to, address, inet6);
-    if (inet6 && ifindex && address_is_link_local(address) && if_indextoname(ifindex, device)) {
-        writer_put(writer, "%", 1);
+    if (!inet6 || !ifindex || !address_is_link_local(address))
+        return;
+    writer_put(writer, "%", 1);
+    if (netns == 0 && if_indextoname(ifindex, device))
         writer_name(writer, device);
-    }
+    else
+        writer_number(writer, ifindex);
 }
 
 void text_end(struct writer *writer, const struct address *address, bool inet6, uint16_t port,
-              uint32_t ifindex) {
+              uint32_t ifindex, uint32_t netns) {
     if (address_is_unspecified(address)) {
         writer_put(writer, inet6 ? "[::]" : "*", inet6 ? 4 : 1);
     } else {
         if (inet6)
             writer_put(writer, "[", 1);
-        text_address(writer, address, inet6, ifindex);
+        text_address(writer, address, inet6, ifindex, netns);
         if (inet6)
             writer_put(writer, "]", 1);
     }

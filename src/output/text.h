@@ -21,12 +21,14 @@ void text_list_prepare(struct output *output, const struct socket *socket,
 void text_list_heading(struct output *output);
 void text_list_row(struct output *output, const struct list_row *row, const struct owner *owner);
 
-/* Parts that others use too. An address with the device it needs: "fe80::1%eth0". */
+/* Parts that others use too. An address with the device it needs: "fe80::1%eth0"; "fe80::1%2" where
+ * that is one of another network namespace (netns, as in struct socket), whose names are not known.
+ */
 void text_address(struct writer *writer, const struct address *address, bool inet6,
-                  uint32_t ifindex);
+                  uint32_t ifindex, uint32_t netns);
 /* An end is "127.0.0.1:9998", "[::1]:9998", "*:9998"; port 0 is "*". */
 void text_end(struct writer *writer, const struct address *address, bool inet6, uint16_t port,
-              uint32_t ifindex);
+              uint32_t ifindex, uint32_t netns);
 /* "nginx[812]+2": two more processes hold it. "-": none does. */
 void text_owner(struct writer *writer, const struct owner *owner, uint32_t inode, uint32_t uid,
                 enum tcp_state state, bool looked_up);

@@ -9,9 +9,11 @@
 #define ADDRESS_WIDTH 17
 
 static void put_ends(struct writer *writer, const struct socket *socket) {
-    text_end(writer, &socket->local, socket->inet6, socket->local_port, socket->ifindex);
+    text_end(writer, &socket->local, socket->inet6, socket->local_port, socket->ifindex,
+             socket->netns);
     writer_text(writer, " -> ");
-    text_end(writer, &socket->remote, socket->inet6, socket->remote_port, socket->ifindex);
+    text_end(writer, &socket->remote, socket->inet6, socket->remote_port, socket->ifindex,
+             socket->netns);
 }
 
 /* "685 s", "1.5 s": in seconds, as the kernel's settings are. */
@@ -42,7 +44,8 @@ static void begin_peer_line(struct output *output, const struct endpoint_event *
     from = writer->len;
     if (output->address_width < ADDRESS_WIDTH)
         output->address_width = ADDRESS_WIDTH;
-    text_end(writer, &socket->remote, socket->inet6, socket->remote_port, socket->ifindex);
+    text_end(writer, &socket->remote, socket->inet6, socket->remote_port, socket->ifindex,
+             socket->netns);
     if (writer->len - from + 2 > output->address_width)
         output->address_width = writer->len - from + 2;
     writer_pad(writer, from, output->address_width);
@@ -96,7 +99,8 @@ static void put_listening(struct output *output, const struct endpoint_event *ev
     struct writer *writer = &output->writer;
 
     begin_line(output, event, "listening on ");
-    text_end(writer, &socket->local, socket->inet6, socket->local_port, socket->ifindex);
+    text_end(writer, &socket->local, socket->inet6, socket->local_port, socket->ifindex,
+             socket->netns);
     if (address_is_loopback(&socket->local))
         writer_text(writer, ", for this host only (--bind any: for all)");
     writer_format(writer, "; pid %d", (int)event->pid);
@@ -197,7 +201,7 @@ static void put_end(struct output *output, const struct endpoint_event *event) {
         begin_line(output, event, "");
         if (event->sent < 0) {
             text_end(&output->writer, &socket->remote, socket->inet6, socket->remote_port,
-                     socket->ifindex);
+                     socket->ifindex, socket->netns);
             writer_text(&output->writer, " ");
         }
     }

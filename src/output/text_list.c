@@ -109,10 +109,12 @@ static void put_cell(struct writer *writer, const struct socket *socket, enum co
         writer_number(writer, socket->send_queue);
         break;
     case LOCAL:
-        text_end(writer, &socket->local, socket->inet6, socket->local_port, socket->ifindex);
+        text_end(writer, &socket->local, socket->inet6, socket->local_port, socket->ifindex,
+                 socket->netns);
         break;
     case REMOTE:
-        text_end(writer, &socket->remote, socket->inet6, socket->remote_port, socket->ifindex);
+        text_end(writer, &socket->remote, socket->inet6, socket->remote_port, socket->ifindex,
+                 socket->netns);
         break;
     case TIMER:
         put_timer(writer, socket);

@@ -17,7 +17,8 @@ static void put_end(struct output *output, const struct connection *connection, 
     const size_t from = writer->len;
 
     text_end(writer, local ? &connection->local : &connection->remote, connection->inet6,
-             local ? connection->local_port : connection->remote_port, connection->ifindex);
+             local ? connection->local_port : connection->remote_port, connection->ifindex,
+             connection->netns);
     if (writer->len - from + 2 > output->address_width)
         output->address_width = writer->len - from + 2;
     writer_pad(writer, from, output->address_width);
@@ -342,9 +343,9 @@ void text_summary(struct output *output, const struct summary *summary) {
         text_duration(writer, stay->ns);
         writer_pad(writer, from, STAYED_WIDTH);
         from = writer->len;
-        text_end(writer, &stay->local, stay->inet6, stay->local_port, stay->ifindex);
+        text_end(writer, &stay->local, stay->inet6, stay->local_port, stay->ifindex, stay->netns);
         writer_pad(writer, from, output->address_width);
-        text_end(writer, &stay->remote, stay->inet6, stay->remote_port, stay->ifindex);
+        text_end(writer, &stay->remote, stay->inet6, stay->remote_port, stay->ifindex, stay->netns);
         writer_put(writer, "\n", 1);
     }
 }

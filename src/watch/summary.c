@@ -14,6 +14,7 @@ static void note_stay(struct summary *summary, enum tcp_state state,
         .remote_port = connection->remote_port,
         .inet6 = connection->inet6,
         .ifindex = connection->ifindex,
+        .netns = connection->netns,
     };
 }
 

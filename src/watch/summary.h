@@ -13,7 +13,7 @@ struct stay {
     struct address local, remote;
     uint16_t local_port, remote_port;
     uint8_t inet6;
-    uint32_t ifindex;
+    uint32_t ifindex, netns;
 };
 
 struct summary {

@@ -187,6 +187,8 @@ class Values(Refusals):
         self.check([
             ("list --netns=all", "--netns: 'all' is for monitor only"),
             ("monitor -N all --source=poll", "--netns: 'all' is beyond --source=poll"),
+            ("monitor -N all -a fe80::1%lo",
+             "--address: 'fe80::1%lo' names a device, and each network namespace has its own"),
             ("monitor -N all -N 1", "--netns: '1' is a second network namespace")])
 
     def test_number_too_large_names_the_most(self):

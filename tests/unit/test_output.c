@@ -408,7 +408,7 @@ static void an_end_is_written_as_people_write_it(void **state) {
         {"192.0.2.1", true, 80, 0, "[::ffff:192.0.2.1]:80", "::ffff:192.0.2.1"},
         {"192.0.2.1", false, 80, 7, "192.0.2.1:80", "192.0.2.1"},
         {"fe80::1", true, 80, 7, "[fe80::1%eth0]:80", "fe80::1%eth0"},
-        {"fe80::1", true, 80, 8, "[fe80::1]:80", "fe80::1"}, /* the device has gone */
+        {"fe80::1", true, 80, 8, "[fe80::1%8]:80", "fe80::1%8"}, /* the device has gone */
         {"2001:db8::1", true, 80, 7, "[2001:db8::1]:80", "2001:db8::1"},
     };
 
@@ -566,6 +566,22 @@ static void a_device_is_named_as_a_terminal_may_show_it(void **state) {
     }
 }
 
+/* The names of another network namespace's devices are not known. */
+static void a_device_of_elsewhere_is_not_named_as_one_here(void **state) {
+    struct output output = {.json = true};
+    struct socket socket = {.inet6 = 1, .ifindex = 7, .netns = 4026531840};
+    const struct owner owner = {0};
+    json_t *object;
+
+    (void)state;
+    socket.local = address_of("fe80::1");
+    list_one(&output, &socket, &owner);
+    object = take_object(&output);
+    assert_string_equal(text_in(json_object_get(object, "local"), "address"), "fe80::1%7");
+    json_decref(object);
+    output_free(&output);
+}
+
 /* fec0::/10 and fe00::/9 are no link-local addresses: the device is no part of them. */
 static void only_a_link_local_address_has_a_device(void **state) {
     struct output output = {.json = true};
@@ -600,6 +616,7 @@ int main(void) {
         cmocka_unit_test(the_summary_accounts_for_the_watch),
         cmocka_unit_test(random_sockets_are_shown),
         cmocka_unit_test(a_device_is_named_as_a_terminal_may_show_it),
+        cmocka_unit_test(a_device_of_elsewhere_is_not_named_as_one_here),
         cmocka_unit_test(only_a_link_local_address_has_a_device),
     };
 
