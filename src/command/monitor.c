@@ -35,6 +35,9 @@
 /* A walk of a host with many sockets may have much to say: so many bytes wait at the most. */
 #define PENDING_MAX (64 * 1024)
 
+/* With --process, which selects by it, so much more of the time may go into reading /proc. */
+#define OF_PROCESS_SHARE 10
+
 struct options {
     struct common common;
     int64_t interval_ns, stuck_ns;
@@ -148,6 +151,8 @@ struct watch {
     bool walking;       /* a walk is under way */
     bool missed_owners; /* of sockets that came while a walk was under way */
     bool said_denied;
+    uint64_t unowned; /* ended before it was found whether --process selects them */
+    int64_t next_unowned_ns;
 };
 
 static void finish(struct watch *watch, int status) {
@@ -265,6 +270,14 @@ static void show(struct watch *watch, const struct event *event, bool first) {
         finish(watch, options->until ? STATUS_NOT_REACHED : STATUS_DONE);
 }
 
+/* Whether it ended as a process held it, and nobody knows which. */
+static bool ended_unowned(const struct event *event) {
+    const struct connection *connection = event->connection;
+
+    return event->kind == EVENT_CLOSED && !connection->owner_known &&
+           (connection->inode || (event->socket && event->socket->inode));
+}
+
 static void on_event(void *into, struct event *event) {
     struct watch *watch = into;
     const struct options *options = watch->options;
@@ -277,8 +290,10 @@ static void on_event(void *into, struct event *event) {
         find_owner(watch, connection, event);
         first = !connection->shown;
         if (first && options->common.selection.process &&
-            !owner_is(&connection->owner, options->common.selection.process))
+            !owner_is(&connection->owner, options->common.selection.process)) {
+            watch->unowned += ended_unowned(event);
             return;
+        }
         /* Selected by its process only now that one has accepted it. */
         if (first && event->kind == EVENT_HELD && options->common.selection.process)
             event->kind = EVENT_APPEARED;
@@ -335,9 +350,9 @@ static void find_missed_owners(struct watch *watch, int64_t at_ns) {
 static void on_end_walk(void *into, int64_t at_ns) {
     struct watch *watch = into;
 
-    watch->walking = false;
     tracker_end_walk(watch->tracker, at_ns);
     find_missed_owners(watch, at_ns);
+    watch->walking = false;
     /* Who holds what is read for a walk, and not kept until the next. */
     if (watch->owners)
         owners_forget(watch->owners);
@@ -409,6 +424,22 @@ static void check_surroundings(struct watch *watch) {
         finish(watch, STATUS_DONE);
 }
 
+/* Once a second, and in the end. */
+static void say_unowned(struct watch *watch, int64_t at_ns, bool is_end) {
+    const struct event event = {
+        .kind = EVENT_LOST,
+        .at_ns = at_ns,
+        .count = watch->unowned,
+        .reason = "they were over before /proc was read for their process",
+    };
+
+    if (watch->unowned == 0 || (at_ns < watch->next_unowned_ns && !is_end))
+        return;
+    watch->unowned = 0;
+    watch->next_unowned_ns = at_ns + NS_PER_S;
+    show(watch, &event, false);
+}
+
 /* A last look before the end, so that nothing is left unsaid that happened before. */
 static void catch_up(struct watch *watch) {
     if (source_catch_up(&watch->source) < 0) {
@@ -416,6 +447,7 @@ static void catch_up(struct watch *watch) {
         finish(watch, STATUS_FAILED);
     }
     tracker_finish(watch->tracker, clock_now());
+    say_unowned(watch, clock_now(), true);
 }
 
 /* What time alone brings. Returns when to call it again. */
@@ -444,6 +476,7 @@ static void loop(struct watch *watch, const sigset_t *unblocked) {
             finish(watch, STATUS_FAILED);
         }
         settle_ns = settle(watch);
+        say_unowned(watch, clock_now(), false);
         flush(watch);
         if (clock_now() >= check_ns) {
             check_surroundings(watch);
@@ -499,7 +532,9 @@ static int run(const struct options *options) {
     watch.output.netns = options->common.selection.all_netns ? 0 : netns_inode();
     watch.output.unblocked = &unblocked;
     watch.tracker = tracker_new(&settings);
-    watch.owners = needs_owners ? owners_new() : NULL;
+    watch.owners = needs_owners ? owners_new(options->common.selection.process ? OF_PROCESS_SHARE
+                                                                               : OWNERS_SHARE)
+                                : NULL;
     if (!watch.tracker || (needs_owners && !watch.owners)) {
         warn("cannot begin");
         goto out;

@@ -3,6 +3,7 @@
 
 #include "units/clock.h"
 #include "units/duration.h"
+#include "units/proc.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -28,12 +29,11 @@ struct process {
 /* Processes that own what was asked for before. They are read first: a host has many more. */
 #define RECENT_MAX 16
 
-/* A socket may be younger than what was read. So it is read again, but not all the time: one part
- * in so many of it goes into that, and what was not used of it in so long may be used at once. */
-#define READ_AGAIN_SHARE 200
-#define READ_AGAIN_NS    (10 * NS_PER_S)
+/* What was not used in so long of the time to read again may be used at once. */
+#define READ_AGAIN_NS (10 * NS_PER_S)
 
 struct owners {
+    unsigned share;
     struct slot *slots;
     size_t size, used; /* size is a power of two */
     struct process *processes;
@@ -45,8 +45,12 @@ struct owners {
     size_t next_recent;
 };
 
-struct owners *owners_new(void) {
-    return calloc(1, sizeof(struct owners));
+struct owners *owners_new(unsigned share) {
+    struct owners *owners = calloc(1, sizeof(*owners));
+
+    if (owners)
+        owners->share = share;
+    return owners;
 }
 
 void owners_forget(struct owners *owners) {
@@ -154,8 +158,7 @@ static void scan_process(struct owners *owners, int proc, const char *pid) {
     fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     dir = fd >= 0 ? fdopendir(fd) : NULL;
     if (!dir) {
-        /* Neither gone nor somebody else's. */
-        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+        if (proc_shortage(errno))
             owners->error = errno;
         if (fd >= 0)
             close(fd);
@@ -192,7 +195,7 @@ static void pay(struct owners *owners, int64_t began_ns) {
 
     if (owners->next_ns < began_ns - READ_AGAIN_NS)
         owners->next_ns = began_ns - READ_AGAIN_NS;
-    owners->next_ns += READ_AGAIN_SHARE * (now_ns - began_ns);
+    owners->next_ns += owners->share * (now_ns - began_ns);
 }
 
 /* Reads what has not been read: the recent owners, or all other processes. */

@@ -17,8 +17,12 @@ struct owner {
 
 struct owners;
 
-/* Returns NULL with errno. */
-struct owners *owners_new(void);
+/* One part in so many of the time does not show. */
+#define OWNERS_SHARE 200
+
+/* Where a socket is younger than what was read, /proc is read again, but for long in no more than
+ * one part in `share` of the time. Returns NULL with errno. */
+struct owners *owners_new(unsigned share);
 void owners_free(struct owners *owners);
 
 /* Forgets what was read, so that the next owners_find() reads /proc again. */
@@ -26,9 +30,8 @@ void owners_forget(struct owners *owners);
 
 /* Finds who holds the inode. A socket that is not known yet makes it read /proc: first the
  * processes that owned what was asked for before, then, where it is none of theirs, all. Another
- * holder besides them is then not counted. What was read is read again where a socket is not in it,
- * but for long in no more than half a percent of the time. Returns false, and an empty owner, where
- * nobody is seen to hold it. */
+ * holder besides them is then not counted. Returns false, and an empty owner, where nobody is seen
+ * to hold it. */
 bool owners_find(struct owners *owners, uint32_t inode, struct owner *owner);
 
 /* The same without reading anything; and whether owners_find() would. */

@@ -25,7 +25,7 @@ struct trace_record {
     __u32 local[4], remote[4];
     __u32 inode, uid, ifindex;
     __u32 netns; /* 0: the one that the filter names */
-    __u32 pid;   /* of the task that acted on its own socket; 0: it may be any */
+    __u32 pid;   /* of the task that acted on its own socket; inode 0: that closed it. 0: any */
     __u16 local_port, remote_port, error;
     __u8 kind, from, to, inet6;
     __u8 meanwhile; /* of on_state_meanwhile(): once in a while on_state() has reported it, too */

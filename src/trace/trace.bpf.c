@@ -90,6 +90,13 @@ struct socket {
     struct file *file;
 } KERNEL;
 
+/* A thread of the kernel's own (include/linux/sched.h). */
+#define PF_KTHREAD 0x200000
+
+struct task_struct {
+    unsigned int flags;
+} KERNEL;
+
 typedef struct {
     unsigned int val;
 } KERNEL kuid_t;
@@ -271,6 +278,8 @@ static __always_inline bool fill(struct trace_record *record, const struct sock_
 static __always_inline void fill_socket(struct trace_record *record, const struct sock *sk,
                                         int from, int to, bool is_meanwhile) {
     const struct socket *socket = sk->sk_socket;
+    const struct task_struct *task = (void *)bpf_get_current_task_btf();
+    const bool itself = socket && from != to && acts_itself(to);
 
     record->cookie = bpf_get_socket_cookie((void *)sk);
     record->meanwhile = is_meanwhile;
@@ -280,7 +289,8 @@ static __always_inline void fill_socket(struct trace_record *record, const struc
     record->uid = sk->sk_uid.val;
     if (socket && !(acts_itself(to) && is_closing(socket->file)))
         record->inode = socket->file->f_inode->i_ino;
-    if (from != to && acts_itself(to) && record->inode) {
+    /* Now and then the last close is left to the kernel. */
+    if (itself && !(task->flags & PF_KTHREAD)) {
         record->pid = bpf_get_current_pid_tgid() >> 32;
         bpf_get_current_comm(record->task, sizeof(record->task));
     }

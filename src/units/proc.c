@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "units/proc.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +10,10 @@
 
 /* More than the longest of these paths. */
 #define PATH_SIZE 128
+
+bool proc_shortage(int error) {
+    return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
 
 int proc_write(const char *path, const char *text) {
     const int fd = open(path, O_WRONLY | O_CLOEXEC);

@@ -8,6 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Whether it was descriptors or memory that ran out, and not the process that is gone, or somebody
+ * else's. */
+bool proc_shortage(int error);
+
 /* Writes the text at once, as the kernel wants it. Returns 0, or -1 with errno. */
 int proc_write(const char *path, const char *text);
 
