@@ -24,11 +24,14 @@
 #define STUCK_LOOKS   8
 #define STUCK_LOOK_NS NS_PER_S
 
-/* Full sockets pass through these in a round trip. What stands there for longer is looked at. */
-#define STATES_PASSING                                                                             \
+/* Where no walk comes by, what stands for so long may have moved without a word: full sockets that
+ * are in these states for no more than a round trip are looked at all the time, and of the rest so
+ * many each time that stays are. */
+#define STATES_OF_A_ROUND_TRIP                                                                     \
     (TCP_STATE_BIT(TCP_STATE_FIN_WAIT1) | TCP_STATE_BIT(TCP_STATE_CLOSING) |                       \
      TCP_STATE_BIT(TCP_STATE_LAST_ACK))
-#define DOUBT_NS NS_PER_S
+#define DOUBT_NS       NS_PER_S
+#define DOUBTS_OF_REST 50
 
 /* Ended connections whose process has still to close them are remembered, so that their destroy
  * message is not taken for a new connection. So many at the most. */
@@ -59,6 +62,7 @@ struct tracker {
     struct unsure unsure[UNSURE_MAX]; /* a ring */
     size_t next_unsure;
     int64_t stuck_look_ns; /* when to look at stays again */
+    uint64_t stuck_looks;  /* how often that was done */
     bool exact;            /* what is observed now is told at its moment */
     bool asked;            /* and this is known from a question that is asked all the time */
 };
@@ -721,14 +725,15 @@ static int look_again(const struct tracker *tracker, const struct connection *co
 }
 
 /* Looks again for a connection that the walk did not meet: a walk is no instant, and may pass by a
- * socket that moves in the table. */
+ * socket that moves in the table. Where nobody can be asked, a minisock stands as long as it may.
+ */
 static void settle_missing(struct tracker *tracker, struct connection *connection, int64_t at_ns) {
     struct socket found;
     const int stands = look_again(tracker, connection, &found);
 
     if (stands > 0)
         tracker_seen(tracker, &found, at_ns);
-    else if (stands >= 0)
+    else if (stands == 0 || (connection->minisock && at_ns >= connection->expires_ns))
         gone(tracker, connection, NULL, at_ns);
     else
         settle_by(tracker, at_ns + SETTLE_NS);
@@ -769,16 +774,28 @@ int64_t tracker_settle(struct tracker *tracker, int64_t at_ns) {
     return tracker->settle_ns;
 }
 
+/* Whether it is time to look if it has moved without a word. Some cannot be looked up: a listener
+ * that is one of several at its port, one whose port is not told yet, a request. */
+static bool is_in_doubt(const struct tracker *tracker, const struct connection *connection,
+                        int64_t at_ns) {
+    const uint64_t turns = 1 + HASH_COUNT(tracker->table) / DOUBTS_OF_REST;
+
+    if (connection->minisock)
+        return at_ns >= connection->expires_ns + DOUBT_NS;
+    if (connection->state == TCP_STATE_LISTEN || connection->local_port == 0 ||
+        is_request(connection->state, connection->inode) || at_ns < connection->since_ns + DOUBT_NS)
+        return false;
+    return connection->doubted || (STATES_OF_A_ROUND_TRIP & TCP_STATE_BIT(connection->state)) ||
+           connection->cookie % turns == tracker->stuck_looks % turns;
+}
+
 /* The kernel passes a program over now and then where it was interrupted, and does not always count
  * that. A move that is only not read yet has been by the next look. */
 static void doubt(struct tracker *tracker, struct connection *connection, int64_t at_ns) {
-    const bool passing =
-        !connection->minisock && (STATES_PASSING & TCP_STATE_BIT(connection->state));
-    const int64_t passed_ns = passing ? connection->since_ns : connection->expires_ns;
     struct socket found;
     int stands;
 
-    if (!connection->traced || (!passing && !connection->minisock) || at_ns < passed_ns + DOUBT_NS)
+    if (!is_in_doubt(tracker, connection, at_ns))
         return;
     stands = look_again(tracker, connection, &found);
     if (stands < 0 || (stands > 0 && found.state == connection->state)) {
@@ -812,6 +829,7 @@ int64_t tracker_look_for_stuck(struct tracker *tracker, int64_t at_ns) {
         return INT64_MAX;
     if (at_ns < tracker->stuck_look_ns)
         return tracker->stuck_look_ns;
+    tracker->stuck_looks++;
     HASH_ITER(hh, tracker->table, connection, next) {
         if (is_tombstone(connection))
             continue;

@@ -20,7 +20,7 @@ struct watch {
     struct socket standing[8];
     size_t count;
     bool look_fails, counts_only;
-    size_t events;
+    size_t events, looks;
     uint16_t last_port; /* of the last event's connection */
     uint32_t last_pid;
     char log[4096]; /* what was emitted, a line an event */
@@ -101,8 +101,9 @@ static void on_event(void *into, struct event *event) {
 }
 
 static int look(void *into, const struct socket *wanted, struct socket *found) {
-    const struct watch *watch = into;
+    struct watch *watch = into;
 
+    watch->looks++;
     if (watch->look_fails)
         return -1;
     for (size_t i = 0; i < watch->count; i++)
@@ -1656,14 +1657,20 @@ static void a_traced_stay_that_is_too_long_is_said_each_time_it_doubles(void **s
     pass(watch, 10 * NS_PER_S);
     tracker_look_for_stuck(watch->tracker, watch->now_ns);
     expect(watch, "1 stuck CLOSE_WAIT after 20012\n");
-    /* What has moved, or has gone, is told by its move. */
+    /* What has moved, has gone, or has given its place to another, is told by its move. */
     pass(watch, 30 * NS_PER_S);
     stand(watch, 1, TCP_STATE_LAST_ACK);
     tracker_look_for_stuck(watch->tracker, watch->now_ns);
-    pass(watch, NS_PER_S);
+    move(watch, 1, TCP_STATE_CLOSE_WAIT, TCP_STATE_LAST_ACK);
+    move(watch, 1, TCP_STATE_LAST_ACK, TCP_STATE_CLOSE_WAIT);
+    forget(watch);
+    pass(watch, 30 * NS_PER_S);
     vanish(watch, 1);
     tracker_look_for_stuck(watch->tracker, watch->now_ns);
-    pass(watch, NS_PER_S);
+    move(watch, 1, TCP_STATE_CLOSE_WAIT, TCP_STATE_LAST_ACK);
+    move(watch, 1, TCP_STATE_LAST_ACK, TCP_STATE_CLOSE_WAIT);
+    forget(watch);
+    pass(watch, 30 * NS_PER_S);
     stand(watch, 1, TCP_STATE_CLOSE_WAIT)->cookie = 2;
     tracker_look_for_stuck(watch->tracker, watch->now_ns);
     expect(watch, "");
@@ -1757,6 +1764,45 @@ static void what_moved_without_a_word_is_found_by_the_second_look(void **state) 
     assert_non_null(strstr(watch->log, "1 CLOSING>CLOSE"));
     assert_non_null(strstr(watch->log, "closed"));
     forget(watch);
+    watch_free(watch);
+}
+
+/* Whatever the state: there may be too many to look at each of them each time. */
+static void all_that_stand_are_looked_at_in_turn(void **state) {
+    enum { COUNT = 1000, LOOKS = 2 * COUNT / 50 + 2 };
+    struct watch *watch = watch_new(1000 * NS_PER_S);
+    size_t most = 0;
+
+    (void)state;
+    walk_later(watch);
+    watch->counts_only = true;
+    /* None of them stands any more. */
+    for (uint64_t cookie = 1; cookie <= COUNT; cookie++)
+        move(watch, cookie, TCP_STATE_SYN_RECV, TCP_STATE_ESTABLISHED);
+    for (int i = 0; i < LOOKS; i++) {
+        watch->looks = 0;
+        look_for_stuck_after(watch, NS_PER_S);
+        most = watch->looks > most ? watch->looks : most;
+    }
+    assert_null(tracker_next(watch->tracker, NULL));
+    assert_in_range(most, 1, 2 * 50);
+    watch_free(watch);
+}
+
+/* Its move to SYN_SENT was told before connect() chose a port. */
+static void what_cannot_be_looked_up_is_not_doubted(void **state) {
+    struct watch *watch = watch_new(10 * NS_PER_S);
+    struct socket socket = socket_of(1, TCP_STATE_SYN_SENT);
+    const struct move begin = {
+        .kind = MOVE_STATE, .from = TCP_STATE_CLOSE, .socket = &socket, .at_ns = watch->now_ns};
+
+    (void)state;
+    socket.local_port = 0;
+    tracker_moved(watch->tracker, &begin);
+    forget(watch);
+    for (int i = 0; i < 5; i++)
+        look_for_stuck_after(watch, NS_PER_S);
+    expect(watch, "");
     watch_free(watch);
 }
 
@@ -1862,6 +1908,8 @@ int main(void) {
         cmocka_unit_test(who_moved_its_own_socket_owns_it),
         cmocka_unit_test(an_end_that_may_have_been_told_is_not_told_again),
         cmocka_unit_test(what_moved_without_a_word_is_found_by_the_second_look),
+        cmocka_unit_test(all_that_stand_are_looked_at_in_turn),
+        cmocka_unit_test(what_cannot_be_looked_up_is_not_doubted),
         cmocka_unit_test(what_stands_as_it_was_told_is_not_doubted),
     };
 
