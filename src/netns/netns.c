@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "netns/netns.h"
 
+#include "units/proc.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -134,18 +136,21 @@ bool netns_gone(const struct netns *netns) {
 struct search {
     bool (*take)(void *into, const struct netns *netns);
     void *into;
-    bool done;
+    int error; /* why it ends */
     ino_t *inodes;
     size_t count;
 };
 
-static bool is_new(struct search *search, ino_t inode) {
-    ino_t *inodes;
-
+static bool is_known(const struct search *search, ino_t inode) {
     for (size_t i = 0; i < search->count; i++)
         if (search->inodes[i] == inode)
-            return false;
-    inodes = reallocarray(search->inodes, search->count + 1, sizeof(*inodes));
+            return true;
+    return false;
+}
+
+static bool note(struct search *search, ino_t inode) {
+    ino_t *inodes = reallocarray(search->inodes, search->count + 1, sizeof(*inodes));
+
     if (!inodes)
         return false;
     search->inodes = inodes;
@@ -153,14 +158,20 @@ static bool is_new(struct search *search, ino_t inode) {
     return true;
 }
 
-/* Hands on the one that the path leads to, if it is new. */
+/* Hands on the one that the path leads to, if it is new. Where it cannot be opened, another path
+ * may lead to it. */
 static void offer(struct search *search, const char *path) {
     struct netns netns;
     struct stat status;
 
-    if (stat(path, &status) < 0 || !is_new(search, status.st_ino) || netns_open(&netns, path) < 0)
+    if (stat(path, &status) < 0 || is_known(search, status.st_ino))
         return;
-    search->done = !search->take(search->into, &netns);
+    if (netns_open(&netns, path) < 0) {
+        search->error = proc_shortage(errno) ? errno : 0;
+        return;
+    }
+    if (!note(search, netns.inode) || !search->take(search->into, &netns))
+        search->error = errno;
     close(netns.fd);
 }
 
@@ -168,7 +179,9 @@ static void offer_named(struct search *search) {
     DIR *named = opendir(NAMED_DIR);
     const struct dirent *entry;
 
-    while (named && !search->done && (entry = readdir(named))) {
+    if (!named && proc_shortage(errno))
+        search->error = errno;
+    while (named && !search->error && (entry = readdir(named))) {
         char path[sizeof(NAMED_DIR "/") + sizeof(entry->d_name)];
 
         snprintf(path, sizeof(path), NAMED_DIR "/%s", entry->d_name);
@@ -179,41 +192,43 @@ static void offer_named(struct search *search) {
         closedir(named);
 }
 
-void netns_each(bool (*take)(void *into, const struct netns *netns), void *into) {
+int netns_each(bool (*take)(void *into, const struct netns *netns), void *into) {
     struct search search = {.take = take, .into = into};
     char path[PROCESS_PATH_SIZE];
     DIR *proc;
 
     offer_named(&search);
     proc = opendir("/proc");
-    while (proc && !search.done && next_process(proc, path))
+    if (!proc)
+        search.error = errno;
+    while (proc && !search.error && next_process(proc, path))
         offer(&search, path);
     if (proc)
         closedir(proc);
     free(search.inodes);
+    errno = search.error;
+    return search.error ? -1 : 0;
 }
 
 int netns_here(void) {
     return open(OF_THREAD, O_RDONLY | O_CLOEXEC);
 }
 
-bool netns_within(const struct netns *netns, void (*act)(void *into), void *into) {
+int netns_within(const struct netns *netns, void (*act)(void *into), void *into) {
     const int here = netns_here();
-    bool back;
+    int error = 0;
 
     if (here < 0)
-        return false;
+        return -1;
     if (setns(netns->fd, CLONE_NEWNET) < 0) {
-        const int error = errno;
-
-        close(here);
-        errno = error;
-        return false;
+        error = errno;
+    } else {
+        act(into);
+        error = setns(here, CLONE_NEWNET) < 0 ? errno : 0;
     }
-    act(into);
-    back = setns(here, CLONE_NEWNET) == 0;
     close(here);
-    return back;
+    errno = error;
+    return error ? -1 : 0;
 }
 
 uint64_t netns_inode(void) {

@@ -30,12 +30,13 @@ int netns_enter(struct netns *netns);
 bool netns_gone(const struct netns *netns);
 
 /* Calls `take` once for each network namespace that has a name of `ip netns`, or that a process is
- * in which may be looked at; until `take` returns false. It is open for the time of the call. */
-void netns_each(bool (*take)(void *into, const struct netns *netns), void *into);
+ * in which may be looked at. It is open for the time of the call. Returns 0, or -1 with errno where
+ * it could not go on: descriptors or memory ran out, or `take` returned false. */
+int netns_each(bool (*take)(void *into, const struct netns *netns), void *into);
 
-/* Calls `act` in that namespace, and comes back. Returns false with errno where the thread could
+/* Calls `act` in that namespace, and comes back. Returns 0, or -1 with errno where the thread could
  * not go there (EPERM: it needs CAP_SYS_ADMIN) or does not come back. */
-bool netns_within(const struct netns *netns, void (*act)(void *into), void *into);
+int netns_within(const struct netns *netns, void (*act)(void *into), void *into);
 
 /* A descriptor of the calling thread's namespace; -1 with errno. */
 int netns_here(void);

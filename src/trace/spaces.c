@@ -4,6 +4,7 @@
 #include "netns/netns.h"
 #include "units/clock.h"
 #include "units/duration.h"
+#include "units/proc.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,45 +20,68 @@
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 #endif
 
-/* One that was not asked for so long is closed. */
-#define REST_NS NS_PER_S
+/* An open one is closed after so long, asked or not. */
+#define OPEN_NS NS_PER_S
 
-/* A namespace that is not found may be searched for again after so long: that reads all of /proc.
- */
-#define SEARCH_NS (200 * NS_PER_MS)
+/* Where one that was not found may be by now is looked for again after so long: that reads all of
+ * /proc. */
+#define SEARCH_NS NS_PER_S
+
+/* One that is not found is forgotten where nobody has asked for it for so long. */
+#define FORGET_NS (10 * NS_PER_S)
 
 struct space {
     uint32_t inode;
-    char *path;              /* where it was found */
+    char *path;              /* where it was found; NULL: nowhere */
     struct sockdiag *tables; /* NULL: not open */
-    int64_t used_ns;
+    int error;               /* why not */
+    int64_t opened_ns, asked_ns;
+    unsigned search; /* that met it last */
     UT_hash_handle hh;
 };
 
 struct spaces {
-    struct sockdiag *here; /* of the calling thread's namespace */
-    bool all;
+    struct sockdiag *here; /* of the calling thread's namespace; NULL: of all */
     struct space *table;
+    unsigned search; /* how many there were */
     int64_t searched_ns;
 };
+
+static void do_nothing(void *into) {
+    (void)into;
+}
+
+/* Whether this thread may enter a namespace at all: 0, or -1 with errno. */
+static int try_to_enter(void) {
+    struct netns own;
+    int result;
+
+    if (netns_open(&own, "/proc/thread-self/ns/net") < 0)
+        return -1;
+    result = netns_within(&own, do_nothing, NULL);
+    close(own.fd);
+    return result;
+}
 
 struct spaces *spaces_new(bool all) {
     struct spaces *spaces = calloc(1, sizeof(*spaces));
 
     if (!spaces)
         return NULL;
-    spaces->all = all;
-    spaces->here = sockdiag_open();
-    if (!spaces->here) {
-        free(spaces);
-        return NULL;
-    }
-    return spaces;
+    if (all ? try_to_enter() == 0 : (spaces->here = sockdiag_open()) != NULL)
+        return spaces;
+    free(spaces);
+    return NULL;
+}
+
+static void close_space(struct space *space) {
+    sockdiag_close(space->tables);
+    space->tables = NULL;
 }
 
 static void forget(struct spaces *spaces, struct space *space) {
     HASH_DEL(spaces->table, space);
-    sockdiag_close(space->tables);
+    close_space(space);
     free(space->path);
     free(space);
 }
@@ -81,65 +105,115 @@ static struct space *find(const struct spaces *spaces, uint32_t inode) {
     return space;
 }
 
+/* Returns NULL where memory ran out. */
+static struct space *find_or_add(struct spaces *spaces, uint32_t inode) {
+    struct space *space = find(spaces, inode);
+
+    if (space)
+        return space;
+    space = calloc(1, sizeof(*space));
+    if (!space)
+        return NULL;
+    space->inode = inode;
+    HASH_ADD(hh, spaces->table, inode, sizeof(space->inode), space);
+    if (space->hh.tbl)
+        return space;
+    free(space);
+    return NULL;
+}
+
+static void lose_sight(struct space *space) {
+    free(space->path);
+    space->path = NULL;
+}
+
 static bool remember(void *into, const struct netns *netns) {
     struct spaces *spaces = into;
-    struct space *space = find(spaces, (uint32_t)netns->inode);
+    struct space *space = find_or_add(spaces, (uint32_t)netns->inode);
 
-    if (!space) {
-        space = calloc(1, sizeof(*space));
-        if (!space)
-            return false;
-        space->inode = (uint32_t)netns->inode;
-        HASH_ADD(hh, spaces->table, inode, sizeof(space->inode), space);
-        if (!space->hh.tbl) {
-            free(space);
-            return false;
-        }
-    }
-    free(space->path);
+    if (!space)
+        return false;
+    lose_sight(space);
     space->path = strdup(netns->path);
+    space->search = spaces->search;
     return space->path != NULL;
 }
 
-/* Where each is now. */
-static void search(struct spaces *spaces, int64_t now_ns) {
+/* Where each is now. Returns 0, or -1 with errno where not all were found. */
+static int search(struct spaces *spaces, int64_t now_ns) {
+    struct space *space, *next;
+
+    spaces->search++;
+    if (netns_each(remember, spaces) < 0)
+        return -1;
     spaces->searched_ns = now_ns;
-    netns_each(remember, spaces);
+    HASH_ITER(hh, spaces->table, space, next) {
+        if (space->search == spaces->search)
+            continue;
+        lose_sight(space);
+        if (!space->tables && now_ns >= space->asked_ns + FORGET_NS)
+            forget(spaces, space);
+    }
+    return 0;
 }
 
 static void open_tables(void *into) {
-    ((struct space *)into)->tables = sockdiag_open();
+    struct space *space = into;
+
+    space->tables = sockdiag_open();
+    space->error = errno;
 }
 
-/* Returns false where its path does not lead to it any more, or may not be followed. */
-static bool open_space(struct space *space) {
+/* Returns 0, or -1 with errno: ENOENT where its path does not lead to it any more. */
+static int open_space(struct space *space, int64_t now_ns) {
     struct netns netns;
 
     if (space->tables)
-        return true;
-    if (!space->path || netns_open(&netns, space->path) < 0)
-        return false;
-    if (netns.inode == space->inode)
-        netns_within(&netns, open_tables, space);
+        return 0;
+    if (!space->path) {
+        errno = ENOENT;
+        return -1;
+    }
+    if (netns_open(&netns, space->path) < 0)
+        return -1;
+    space->error = ENOENT;
+    if (netns.inode == space->inode && netns_within(&netns, open_tables, space) < 0)
+        space->error = errno;
     close(netns.fd);
-    return space->tables != NULL;
+    space->opened_ns = now_ns;
+    errno = space->error;
+    return space->tables ? 0 : -1;
 }
 
-/* The tables of that namespace; NULL where it is gone or may not be entered. */
+/* Looks for one that does not open where it was. */
+static int find_again(struct spaces *spaces, struct space *space, int64_t now_ns) {
+    if (search(spaces, now_ns) < 0)
+        return -1;
+    if (open_space(space, now_ns) == 0)
+        return 0;
+    if (!proc_shortage(errno))
+        lose_sight(space);
+    return -1;
+}
+
+/* The tables of that namespace. NULL with errno where it cannot be asked: nothing leads to it, or
+ * it may not be entered. */
 static struct sockdiag *tables_of(struct spaces *spaces, uint32_t inode) {
     const int64_t now_ns = clock_now();
     struct space *space;
+    bool searched;
 
-    if (!spaces->all)
+    if (spaces->here)
         return spaces->here;
-    space = find(spaces, inode);
-    if ((!space || !open_space(space)) && now_ns >= spaces->searched_ns + SEARCH_NS) {
-        search(spaces, now_ns);
-        space = find(spaces, inode);
-    }
-    if (!space || !open_space(space))
+    searched = find(spaces, inode) && now_ns < spaces->searched_ns + SEARCH_NS;
+    space = find_or_add(spaces, inode);
+    if (!space)
         return NULL;
-    space->used_ns = now_ns;
+    space->asked_ns = now_ns;
+    searched &= !space->path;
+    if (open_space(space, now_ns) < 0 &&
+        (searched || proc_shortage(errno) || find_again(spaces, space, now_ns) < 0))
+        return NULL;
     return space->tables;
 }
 
@@ -148,7 +222,7 @@ int spaces_lookup(struct spaces *spaces, const struct socket *socket, struct soc
     int result;
 
     if (!tables)
-        return 0;
+        return -1;
     result = sockdiag_lookup(tables, socket, found);
     found->netns = socket->netns;
     return result;
@@ -169,32 +243,43 @@ static bool take_from_space(void *into, const struct socket *socket, int64_t at_
     return dump->take(dump->into, &here, at_ns);
 }
 
+/* Each is open for its own dump only: there may be more than descriptors. */
 int spaces_dump(struct spaces *spaces, const struct filter *filter, uint32_t states,
                 sockdiag_take *take, void *into) {
+    const int64_t now_ns = clock_now();
     struct dump dump = {.take = take, .into = into};
     struct space *space, *next;
-    int result = 0;
+    int result = 0, error = 0;
 
-    if (!spaces->all)
+    if (spaces->here)
         return sockdiag_dump(spaces->here, filter, states, take, into);
-    search(spaces, clock_now());
+    if (search(spaces, now_ns) < 0)
+        return -1;
     HASH_ITER(hh, spaces->table, space, next) {
+        if (open_space(space, now_ns) < 0) {
+            error = proc_shortage(errno) ? errno : error;
+            continue;
+        }
         dump.inode = space->inode;
-        if (!tables_of(spaces, space->inode))
-            forget(spaces, space);
-        else if (sockdiag_dump(space->tables, filter, states, take_from_space, &dump) < 0)
-            result = -1;
+        switch (sockdiag_dump(space->tables, filter, states, take_from_space, &dump)) {
+        case 1:
+            result = 1;
+            break;
+        case -1:
+            error = errno;
+            break;
+        }
+        close_space(space);
     }
-    return result;
+    errno = error;
+    return error ? -1 : result;
 }
 
 void spaces_rest(struct spaces *spaces, int64_t now_ns) {
     struct space *space, *next;
 
     HASH_ITER(hh, spaces->table, space, next) {
-        if (!space->tables || now_ns < space->used_ns + REST_NS)
-            continue;
-        sockdiag_close(space->tables);
-        space->tables = NULL;
+        if (space->tables && now_ns >= space->opened_ns + OPEN_NS)
+            close_space(space);
     }
 }

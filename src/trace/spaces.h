@@ -10,11 +10,13 @@
 
 struct spaces;
 
-/* Of the calling thread's namespace, or of all. Returns NULL with errno. */
+/* Of the calling thread's namespace, or of all. Returns NULL with errno; EPERM: all takes
+ * CAP_SYS_ADMIN. */
 struct spaces *spaces_new(bool all);
 void spaces_free(struct spaces *spaces);
 
-/* As sockdiag_lookup(), in the socket's namespace; 0 also where that is gone. */
+/* As sockdiag_lookup(), in the socket's namespace; -1 also where that cannot be asked: the last
+ * process has left it and it has no name, which is no word of what is in it. */
 int spaces_lookup(struct spaces *spaces, const struct socket *socket, struct socket *found);
 
 /* As sockdiag_dump(), one namespace after the other; which one is in each socket. One that may not
@@ -22,7 +24,7 @@ int spaces_lookup(struct spaces *spaces, const struct socket *socket, struct soc
 int spaces_dump(struct spaces *spaces, const struct filter *filter, uint32_t states,
                 sockdiag_take *take, void *into);
 
-/* A netlink socket keeps its namespace: those that were not asked for a while are closed. */
+/* A netlink socket keeps its namespace alive: closes those that have been open for a while. */
 void spaces_rest(struct spaces *spaces, int64_t now_ns);
 
 #endif

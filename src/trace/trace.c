@@ -32,14 +32,20 @@
 /* A timer has to have run out for sure. */
 #define TIMER_SLACK_NS (20 * NS_PER_MS)
 
+/* How long a minisock stands, if nobody can be asked: TCP_TIMEWAIT_LEN (include/net/tcp.h), which
+ * net.ipv4.tcp_fin_timeout is not above by default. A request stands some 63 s
+ * (net.ipv4.tcp_synack_retries). */
+#define MINISOCK_NS (60 * NS_PER_S)
+#define REQUEST_NS  (64 * NS_PER_S)
+
 #define STATES (TCP_STATES_ALL & ~TCP_STATE_BIT(TCP_STATE_BOUND_INACTIVE))
 
 /* What sock_diag answered last when it was asked for a minisock. */
 struct answer {
     uint64_t cookie;
     int64_t asked_ns;
-    bool stands;
-    struct socket minisock;
+    enum { NONE_STANDS, ONE_STANDS, NOT_KNOWN } is;
+    struct socket minisock; /* of ONE_STANDS */
 };
 
 struct trace_source {
@@ -54,7 +60,8 @@ struct trace_source {
     uint64_t misses_before; /* of on_state(), when on_state_meanwhile() came */
     int64_t next_look_ns;
     bool walk_due;
-    bool came; /* something came with the last look */
+    bool came;         /* something came with the last look */
+    bool stands_alone; /* on_state_meanwhile() was refused */
 };
 
 /* Reading. */
@@ -103,13 +110,21 @@ static int64_t pause_before(const struct socket *socket, int64_t stood_ns) {
     return pause_ns < ASK_NS ? ASK_NS : pause_ns > ASK_MAX_NS ? ASK_MAX_NS : pause_ns;
 }
 
+static void await_until(struct trace_source *source, const struct waiting *waiting) {
+    if (!waiting_add(&source->waiting, waiting))
+        source->walk_due = true;
+}
+
 /* What sock_diag has to be asked for again; it stands since that moment. */
 static void await(struct trace_source *source, const struct socket *socket, int64_t since_ns) {
     const int64_t now_ns = clock_now();
+    struct waiting waiting = waiting_for(socket);
 
-    if (!waiting_add(&source->waiting, socket, since_ns,
-                     now_ns + pause_before(socket, now_ns - since_ns)))
-        source->walk_due = true;
+    waiting.since_ns = since_ns;
+    waiting.due_ns = now_ns + pause_before(socket, now_ns - since_ns);
+    waiting.expires_ns =
+        now_ns + (is_minisock(socket) ? socket->timer_ms * NS_PER_MS : REQUEST_NS) + TIMER_SLACK_NS;
+    await_until(source, &waiting);
 }
 
 /* Minisocks; requests, and what waits to be accepted, which no tracepoint tells. */
@@ -121,19 +136,22 @@ static bool needs_asking(const struct socket *socket) {
     return is_minisock(socket) || (socket->inode == 0 && (unheld & TCP_STATE_BIT(socket->state)));
 }
 
-/* The minisock that goes on in the place of a socket since that moment; NULL: there is none. An
- * orphan that enters FIN_WAIT2 becomes one at once, so that two records in a row ask for it. */
-static const struct socket *find_minisock(struct trace_source *source, const struct socket *socket,
+/* Asks for the minisock that goes on in the place of a socket since that moment. An orphan that
+ * enters FIN_WAIT2 becomes one at once, so that two records in a row ask for it. */
+static const struct answer *find_minisock(struct trace_source *source, const struct socket *socket,
                                           int64_t since_ns) {
     struct answer *answer = &source->answer;
 
     if (answer->cookie != socket->cookie || answer->asked_ns < since_ns) {
+        const int stands = spaces_lookup(source->spaces, socket, &answer->minisock);
+
         answer->cookie = socket->cookie;
         answer->asked_ns = clock_now();
-        answer->stands = spaces_lookup(source->spaces, socket, &answer->minisock) == 1 &&
-                         is_minisock(&answer->minisock);
+        answer->is = stands < 0                                     ? NOT_KNOWN
+                     : stands > 0 && is_minisock(&answer->minisock) ? ONE_STANDS
+                                                                    : NONE_STANDS;
     }
-    return answer->stands ? &answer->minisock : NULL;
+    return answer;
 }
 
 /* A request that has had to be repeated: it stands, if it does, in sock_diag's table. */
@@ -146,34 +164,56 @@ static void take_request(struct trace_source *source, const struct socket *socke
     await(source, &found, at_ns);
 }
 
-/* A minisock that was gone when its socket's end was read: another connection has taken its port,
- * which may be after a second (net.ipv4.tcp_tw_reuse), or there were too many
- * (net.ipv4.tcp_max_tw_buckets). */
-static struct socket waited(const struct socket *socket) {
+/* The state in which a socket left a minisock behind; UNKNOWN: it did not. After FINs both ways
+ * that is TIME_WAIT. It is FIN_WAIT2 of an orphan, whose minisock may have got the peer's FIN by
+ * now; if nobody can be asked for it, of one without an error (tcp_time_wait(),
+ * net/ipv4/tcp_minisocks.c).
+ */
+static enum tcp_state left_behind(const struct trace_record *record, const struct answer *answer) {
+    const bool may = answer->is == NOT_KNOWN && !record->error && !record->inode;
+
+    if (record->to == TCP_STATE_TIME_WAIT)
+        return TCP_STATE_TIME_WAIT;
+    if (answer->is != ONE_STANDS && !may)
+        return TCP_STATE_UNKNOWN;
+    return record->from == TCP_STATE_FIN_WAIT2 ? TCP_STATE_FIN_WAIT2
+           : record->from == TCP_STATE_CLOSING ? TCP_STATE_TIME_WAIT
+                                               : TCP_STATE_UNKNOWN;
+}
+
+/* A minisock of that socket, with the longest of timers. */
+static struct socket minisock_of(const struct socket *socket) {
     struct socket minisock = *socket;
 
-    minisock.state = TCP_STATE_TIME_WAIT;
     minisock.timer = SOCKET_TIMER_TIME_WAIT;
+    minisock.timer_ms = MINISOCK_NS / NS_PER_MS;
     minisock.inode = minisock.uid = 0;
     return minisock;
 }
 
-/* Hands on an end from which a minisock may go on. */
+/* Hands on an end from which a minisock may go on. One that is gone by now has stood all the same:
+ * another connection has taken its port, which may be after a second (net.ipv4.tcp_tw_reuse), or
+ * there were too many (net.ipv4.tcp_max_tw_buckets). */
 static void take_possible_wait(struct trace_source *source, const struct trace_record *record,
                                struct move *move) {
     const struct observer *observer = source->observer;
-    const struct socket *minisock = find_minisock(source, move->socket, move->at_ns);
-    const struct socket gone = waited(move->socket);
+    const struct answer *answer = find_minisock(source, move->socket, move->at_ns);
+    const struct socket *now = answer->is == ONE_STANDS ? &answer->minisock : NULL;
+    const enum tcp_state left = left_behind(record, answer);
+    struct socket minisock = now ? *now : minisock_of(move->socket);
 
-    if (minisock)
-        move->successor = minisock;
-    else if (record->to == TCP_STATE_TIME_WAIT)
-        move->successor = &gone;
+    minisock.state = (uint8_t)left;
+    if (left != TCP_STATE_UNKNOWN)
+        move->successor = &minisock;
     observer->moved(observer->into, move);
-    if (minisock)
-        await(source, minisock, move->at_ns);
-    else if (move->successor)
-        observer->ended(observer->into, gone.cookie, clock_now());
+    if (left == TCP_STATE_UNKNOWN)
+        return;
+    if (now && now->state != left)
+        observer->seen(observer->into, now, answer->asked_ns);
+    if (answer->is == NONE_STANDS)
+        observer->ended(observer->into, minisock.cookie, clock_now());
+    else
+        await(source, now ? now : &minisock, move->at_ns);
 }
 
 /* From these states a minisock may go on. */
@@ -185,11 +225,11 @@ static bool may_wait(const struct move *move) {
 
 /* An orphan's minisock has the timer. */
 static void read_timer(struct trace_source *source, struct socket *socket, int64_t at_ns) {
-    const struct socket *minisock = find_minisock(source, socket, at_ns);
+    const struct answer *answer = find_minisock(source, socket, at_ns);
 
-    if (minisock && minisock->state == socket->state) {
-        socket->timer = minisock->timer;
-        socket->timer_ms = minisock->timer_ms;
+    if (answer->is == ONE_STANDS && answer->minisock.state == socket->state) {
+        socket->timer = answer->minisock.timer;
+        socket->timer_ms = answer->minisock.timer_ms;
     }
 }
 
@@ -286,15 +326,25 @@ static void take_answer(struct trace_source *source, const struct waiting *asked
         await(source, found, found->state == asked->state ? asked->since_ns : at_ns);
 }
 
+/* What nobody can be asked for stands as long as it may. */
+static void ask_later(struct trace_source *source, const struct waiting *asked, int64_t now_ns) {
+    struct waiting waiting = *asked;
+    const struct socket socket = waiting_socket(asked);
+
+    waiting.due_ns = now_ns + pause_before(&socket, now_ns - asked->since_ns);
+    await_until(source, &waiting);
+}
+
 static void ask_for(struct trace_source *source, const struct waiting *waiting) {
     const struct socket asked = waiting_socket(waiting);
     struct socket found;
     const int stands = spaces_lookup(source->spaces, &asked, &found);
+    const int64_t now_ns = clock_now();
 
     if (stands > 0) {
-        take_answer(source, waiting, &found, clock_now());
-    } else if (stands < 0) {
-        await(source, &asked, waiting->since_ns); /* as good as not asked */
+        take_answer(source, waiting, &found, now_ns);
+    } else if (stands < 0 && now_ns < waiting->expires_ns) {
+        ask_later(source, waiting, now_ns);
     } else if (!is_traced(&asked)) {
         /* What a request has become may be over, and is told first. */
         ring_buffer__consume(source->ring);
@@ -314,7 +364,8 @@ static bool ask(struct trace_source *source, int64_t now_ns) {
     return false;
 }
 
-/* How often a program was passed over, as it ran already on that processor. */
+/* How often a program was passed over, as it ran already on that processor. 0 also where the kernel
+ * does not say: see stand_in(). */
 static uint64_t misses_of(const struct bpf_program *program) {
     struct bpf_prog_info info = {0};
     uint32_t size = sizeof(info);
@@ -340,14 +391,25 @@ static uint64_t passed_over(const struct trace_source *source) {
 }
 
 /* on_state_meanwhile() takes as long as on_state() does to find that it has nothing to do,
- * whoever's connections these are: so it comes with the first socket that is watched. */
+ * whoever's connections these are: so it comes with the first socket that is watched. Kernels that
+ * forbid all of bpf(2) to whom privileges were dropped for refuse it: with
+ * kernel.unprivileged_bpf_disabled those before Linux 5.19. */
 static void stand_in(struct trace_source *source) {
     struct trace_bpf *bpf = source->bpf;
+    char reason[160];
 
+    if (bpf->links.on_state_meanwhile || source->stands_alone)
+        return;
+    source->misses_before = misses_of(bpf->progs.on_state);
+    bpf->links.on_state_meanwhile = bpf_program__attach(bpf->progs.on_state_meanwhile);
     if (bpf->links.on_state_meanwhile)
         return;
-    bpf->links.on_state_meanwhile = bpf_program__attach(bpf->progs.on_state_meanwhile);
-    source->misses_before = misses_of(bpf->progs.on_state);
+    source->stands_alone = true;
+    snprintf(reason, sizeof(reason),
+             "what moves where the program runs already is missed and not counted: the kernel "
+             "takes no second one now: %s",
+             strerror(errno));
+    source->observer->blind(source->observer->into, reason, clock_now());
 }
 
 /* Says what was lost since it was last asked. */
@@ -392,23 +454,35 @@ static int step(struct trace_source *source) {
 
 /* The interface. */
 
+static void say_why_no_tables(bool all_netns, int error, char why[TRACE_WHY_SIZE]) {
+    if (all_netns && error == EPERM)
+        snprintf(why, TRACE_WHY_SIZE,
+                 "it needs root, or CAP_SYS_ADMIN, and CAP_SYS_PTRACE for processes of others: %s",
+                 strerror(error));
+    else
+        snprintf(why, TRACE_WHY_SIZE, "cannot open the kernel's sock_diag: %s", strerror(error));
+}
+
 struct trace_source *trace_source_open(const struct filter *filter, bool all_netns,
                                        const struct observer *observer, char why[TRACE_WHY_SIZE]) {
     struct trace_source *source = calloc(1, sizeof(*source));
 
-    snprintf(why, TRACE_WHY_SIZE, "out of memory");
-    if (!source)
+    if (!source) {
+        snprintf(why, TRACE_WHY_SIZE, "%s", strerror(errno));
         return NULL;
+    }
     source->filter = filter;
     source->observer = observer;
     source->walk_due = true;
     source->spaces = spaces_new(all_netns);
     if (!source->spaces)
-        snprintf(why, TRACE_WHY_SIZE, "cannot open the kernel's sock_diag: %s", strerror(errno));
+        say_why_no_tables(all_netns, errno, why);
     else
         source->bpf = load_program(filter, all_netns, why);
-    if (source->bpf)
+    if (source->bpf) {
         source->ring = ring_buffer__new(bpf_map__fd(source->bpf->maps.ring), take, source, NULL);
+        snprintf(why, TRACE_WHY_SIZE, "cannot read the program's ring: %s", strerror(errno));
+    }
     if (source->ring)
         return source;
     trace_source_close(source);

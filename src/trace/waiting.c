@@ -16,29 +16,16 @@ static bool grow(struct waiting_queue *queue) {
     return true;
 }
 
-bool waiting_add(struct waiting_queue *queue, const struct socket *socket, int64_t since_ns,
-                 int64_t due_ns) {
+bool waiting_add(struct waiting_queue *queue, const struct waiting *waiting) {
     size_t at = queue->count;
 
     if (queue->count == queue->size && !grow(queue))
         return false;
     queue->count++;
     /* What is due later makes room. */
-    for (; at > 0 && queue->heap[(at - 1) / 2].due_ns > due_ns; at = (at - 1) / 2)
+    for (; at > 0 && queue->heap[(at - 1) / 2].due_ns > waiting->due_ns; at = (at - 1) / 2)
         queue->heap[at] = queue->heap[(at - 1) / 2];
-    queue->heap[at] = (struct waiting){
-        .cookie = socket->cookie,
-        .since_ns = since_ns,
-        .due_ns = due_ns,
-        .local = socket->local,
-        .remote = socket->remote,
-        .local_port = socket->local_port,
-        .remote_port = socket->remote_port,
-        .ifindex = socket->ifindex,
-        .netns = socket->netns,
-        .inet6 = socket->inet6,
-        .state = socket->state,
-    };
+    queue->heap[at] = *waiting;
     return true;
 }
 
@@ -67,6 +54,20 @@ bool waiting_take(struct waiting_queue *queue, int64_t now_ns, struct waiting *f
     }
     queue->heap[at] = *last;
     return true;
+}
+
+struct waiting waiting_for(const struct socket *socket) {
+    return (struct waiting){
+        .cookie = socket->cookie,
+        .local = socket->local,
+        .remote = socket->remote,
+        .local_port = socket->local_port,
+        .remote_port = socket->remote_port,
+        .ifindex = socket->ifindex,
+        .netns = socket->netns,
+        .inet6 = socket->inet6,
+        .state = socket->state,
+    };
 }
 
 struct socket waiting_socket(const struct waiting *waiting) {

@@ -12,6 +12,7 @@
 struct waiting {
     uint64_t cookie;
     int64_t since_ns, due_ns; /* since when it stands, and when to look */
+    int64_t expires_ns;       /* when it is over for sure, if it cannot be looked for */
     struct address local, remote;
     uint16_t local_port, remote_port;
     uint32_t ifindex, netns;
@@ -25,11 +26,13 @@ struct waiting_queue {
 };
 
 /* Returns false where memory ran out. */
-bool waiting_add(struct waiting_queue *queue, const struct socket *socket, int64_t since_ns,
-                 int64_t due_ns);
+bool waiting_add(struct waiting_queue *queue, const struct waiting *waiting);
 
 /* Takes the first one out, where it is due. */
 bool waiting_take(struct waiting_queue *queue, int64_t now_ns, struct waiting *first);
+
+/* For that socket; the moments are the caller's to set. */
+struct waiting waiting_for(const struct socket *socket);
 
 /* A socket as sockdiag_lookup() wants it. */
 struct socket waiting_socket(const struct waiting *waiting);

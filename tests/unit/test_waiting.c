@@ -7,8 +7,10 @@
 
 static void add(struct waiting_queue *queue, uint64_t cookie, int64_t due_ns) {
     const struct socket socket = socket_of(cookie, TCP_STATE_TIME_WAIT);
+    struct waiting waiting = waiting_for(&socket);
 
-    assert_true(waiting_add(queue, &socket, 0, due_ns));
+    waiting.due_ns = due_ns;
+    assert_true(waiting_add(queue, &waiting));
 }
 
 /* Takes the first, which has to be this one and due by then. */
@@ -54,16 +56,21 @@ static void the_first_is_due_at_its_time_and_the_rest_later(void **state) {
 static void all_that_a_look_up_needs_is_kept(void **state) {
     struct waiting_queue queue = {0};
     struct socket socket = socket_of(7, TCP_STATE_FIN_WAIT2), back;
-    struct waiting first;
+    struct waiting waiting, first;
 
     (void)state;
     socket.local = address_of("2001:db8::1");
     socket.remote = address_of("2001:db8::2");
     socket.ifindex = 3;
     socket.inet6 = true;
-    assert_true(waiting_add(&queue, &socket, -5, 1));
+    waiting = waiting_for(&socket);
+    waiting.since_ns = -5;
+    waiting.due_ns = 1;
+    waiting.expires_ns = 9;
+    assert_true(waiting_add(&queue, &waiting));
     assert_true(waiting_take(&queue, 1, &first));
     assert_int_equal(first.since_ns, -5);
+    assert_int_equal(first.expires_ns, 9);
     back = waiting_socket(&first);
     assert_int_equal(back.cookie, 7);
     assert_memory_equal(&back.local, &socket.local, sizeof(back.local));
