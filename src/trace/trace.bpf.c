@@ -252,11 +252,17 @@ static __always_inline bool acts_itself(int to) {
     return to == SYN_SENT || to == FIN_WAIT1 || to == LAST_ACK;
 }
 
+/* Most sockets are of other ports, and this is all that they take. A port that is not chosen yet,
+ * or was given back, is 0. */
+static __always_inline bool may_want(const struct sock_common *common) {
+    return common->skc_num == 0 || wants_ports(common->skc_num, bpf_ntohs(common->skc_dport));
+}
+
+/* The ports first: a namespace has a cache line of its own. */
 static __always_inline bool wants(const struct sock_common *common, __u16 local_port) {
-    if (filter.netns && filter.netns != common->skc_net.net->ns.inum)
-        return false;
-    return (!filter.family || filter.family == common->skc_family) &&
-           wants_ports(local_port, bpf_ntohs(common->skc_dport));
+    return wants_ports(local_port, bpf_ntohs(common->skc_dport)) &&
+           (!filter.family || filter.family == common->skc_family) &&
+           (!filter.netns || filter.netns == common->skc_net.net->ns.inum);
 }
 
 /* What identifies the socket, but for the cookie. Returns whether the filter wants its addresses.
@@ -332,8 +338,11 @@ static __always_inline void report_last(const struct sock *sk, const struct tcp_
 /* Returns NULL for what is no full TCP socket, or has ports that the filter does not want. */
 static __always_inline const struct tcp_sock *wanted_tcp(const struct sock *sk) {
     const unsigned short family = sk->__sk_common.skc_family;
-    const struct tcp_sock *tcp = bpf_skc_to_tcp_sock((void *)sk);
+    const struct tcp_sock *tcp;
 
+    if (!may_want(&sk->__sk_common))
+        return NULL;
+    tcp = bpf_skc_to_tcp_sock((void *)sk);
     if (!tcp || (family != AF_INET && family != AF_INET6) ||
         !wants(&sk->__sk_common, local_port_of(tcp)))
         return NULL;
