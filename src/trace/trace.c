@@ -191,6 +191,21 @@ static struct socket minisock_of(const struct socket *socket) {
     return minisock;
 }
 
+/* Hands on that a minisock has moved on without a word since that moment. Its timer tells when it
+ * came to TIME_WAIT, to a jiffy; it begins anew where the peer's FIN comes once more. */
+static void take_moved_on(struct trace_source *source, const struct socket *minisock,
+                          int64_t since_ns, int64_t asked_ns) {
+    struct socket then = *minisock;
+    int64_t ran_ns = MINISOCK_NS - then.timer_ms * NS_PER_MS;
+
+    if (then.state != TCP_STATE_TIME_WAIT || ran_ns < 0)
+        ran_ns = 0;
+    if (ran_ns > asked_ns - since_ns)
+        ran_ns = asked_ns - since_ns;
+    then.timer_ms += (uint32_t)(ran_ns / NS_PER_MS);
+    source->observer->seen(source->observer->into, &then, asked_ns - ran_ns);
+}
+
 /* Hands on an end from which a minisock may go on. One that is gone by now has stood all the same:
  * another connection has taken its port, which may be after a second (net.ipv4.tcp_tw_reuse), or
  * there were too many (net.ipv4.tcp_max_tw_buckets). */
@@ -209,7 +224,7 @@ static void take_possible_wait(struct trace_source *source, const struct trace_r
     if (left == TCP_STATE_UNKNOWN)
         return;
     if (now && now->state != left)
-        observer->seen(observer->into, now, answer->asked_ns);
+        take_moved_on(source, now, move->at_ns, answer->asked_ns);
     if (answer->is == NONE_STANDS)
         observer->ended(observer->into, minisock.cookie, clock_now());
     else
@@ -320,7 +335,9 @@ static void take_answer(struct trace_source *source, const struct waiting *asked
     const bool goes_on = asked->state == TCP_STATE_FIN_WAIT2 && found->state != asked->state;
     const bool held = found->state == asked->state && found->inode;
 
-    if (goes_on || held)
+    if (goes_on)
+        take_moved_on(source, found, asked->since_ns, at_ns);
+    else if (held)
         source->observer->seen(source->observer->into, found, at_ns);
     if (needs_asking(found))
         await(source, found, found->state == asked->state ? asked->since_ns : at_ns);

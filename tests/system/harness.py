@@ -2,6 +2,7 @@
 """What the system tests share: their own network namespace, the built program, real sockets."""
 import contextlib
 import ctypes
+import datetime
 import errno
 import fcntl
 import json
@@ -107,6 +108,11 @@ def needs_other_user():
 def die_with_parent():
     """Nothing that a test starts outlives it, whatever ends the test."""
     _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def seconds(event):
+    """When it was, as time.time() has it."""
+    return datetime.datetime.fromisoformat(event["ts"].replace("Z", "+00:00")).timestamp()
 
 
 class Program:

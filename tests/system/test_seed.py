@@ -7,22 +7,16 @@ client writes all the same (1a, 1b), the server's host crashes (2), a router say
 client is idle then (2b), the host comes back (3), the host is shut down (4).
 """
 import contextlib
-import datetime
 import os
 import signal
 import socket
 import time
 import unittest
 
-from harness import TCPWATCH, needs_trace
+from harness import TCPWATCH, needs_trace, seconds
 from hosts import ROUTER, SERVER, SERVER6, HostsTest, on
 
 PEER_CLOSED, RESET, TIMED_OUT, UNREACHABLE = 10, 11, 12, 13
-
-
-def seconds(event):
-    """When it was, as time.time() has it."""
-    return datetime.datetime.fromisoformat(event["ts"].replace("Z", "+00:00")).timestamp()
 
 
 class Row(HostsTest):

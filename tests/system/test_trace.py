@@ -15,7 +15,7 @@ import unittest
 
 import test_monitor
 from harness import (AS_NOBODY, TCPWATCH, NetworkTest, _call, die_with_parent, needs,
-                     needs_other_user, needs_trace, set_up, write)
+                     needs_other_user, needs_trace, seconds, set_up, write)
 from hosts import CLIENT, SERVER, SERVER6, Host, HostsTest, on
 from test_monitor import quick_connections, reset
 
@@ -212,12 +212,16 @@ class Moves(TraceTest):
         cookie = cookie_of(client)
         client.close()
         monitor.wait_for(cookie=cookie, to="FIN_WAIT2")
-        time.sleep(0.5)
+        time.sleep(3)
         server.close()
-        monitor.wait_for(cookie=cookie, to="TIME_WAIT")
+        end = monitor.wait_for(cookie=cookie, to="TIME_WAIT")
         self.assert_closed(monitor, cookie, cause="fin", closed_first="local", bytes_received=0)
         self.end(monitor)
         self.assertEqual(monitor.path(cookie), CLOSED_FIRST)
+        # It is asked for each 375 ms by then; its timer tells the moment of the FIN.
+        fin = monitor.wait_for(to="LAST_ACK")
+        self.assertFalse(end["exact"])
+        self.assertAlmostEqual(seconds(end), seconds(fin), delta=0.03)
 
     def test_ends_that_a_process_keeps_open(self):
         """After the peer's RST nothing is left to happen when it is closed at last."""
