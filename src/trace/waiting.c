@@ -5,8 +5,10 @@
 
 #define FIRST_SIZE 64
 
-static bool grow(struct waiting_queue *queue) {
-    const size_t size = queue->size ? 2 * queue->size : FIRST_SIZE;
+/* What a busy minute took is given back: it shrinks where so little of it is in use. */
+#define USED_SHARE 4
+
+static bool resize(struct waiting_queue *queue, size_t size) {
     struct waiting *heap = reallocarray(queue->heap, size, sizeof(*heap));
 
     if (!heap)
@@ -19,7 +21,7 @@ static bool grow(struct waiting_queue *queue) {
 bool waiting_add(struct waiting_queue *queue, const struct waiting *waiting) {
     size_t at = queue->count;
 
-    if (queue->count == queue->size && !grow(queue))
+    if (queue->count == queue->size && !resize(queue, queue->size ? 2 * queue->size : FIRST_SIZE))
         return false;
     queue->count++;
     /* What is due later makes room. */
@@ -53,6 +55,8 @@ bool waiting_take(struct waiting_queue *queue, int64_t now_ns, struct waiting *f
         queue->heap[at] = queue->heap[child];
     }
     queue->heap[at] = *last;
+    if (queue->size > FIRST_SIZE && queue->count < queue->size / USED_SHARE)
+        resize(queue, queue->size / 2);
     return true;
 }
 

@@ -137,6 +137,22 @@ static void it_grows_no_more_than_it_has_to(void **state) {
     waiting_clear(&queue);
 }
 
+/* What a busy time took is not kept. */
+static void it_shrinks_as_it_empties(void **state) {
+    struct waiting_queue queue = {0};
+
+    (void)state;
+    for (uint64_t i = 0; i < 100 * FIRST_SIZE; i++)
+        add(&queue, i, (int64_t)i);
+    assert_true(queue.size >= 100 * FIRST_SIZE);
+    for (uint64_t i = 0; i < 100 * FIRST_SIZE; i++) {
+        take(&queue, i, INT64_MAX);
+        assert_true(queue.size == FIRST_SIZE || queue.count >= queue.size / 4);
+    }
+    assert_int_equal(queue.size, FIRST_SIZE);
+    waiting_clear(&queue);
+}
+
 static void a_queue_that_was_cleared_can_be_used_again(void **state) {
     struct waiting_queue queue = {0};
 
@@ -159,6 +175,7 @@ int main(void) {
         cmocka_unit_test(the_first_due_comes_first_whatever_comes_in_which_order),
         cmocka_unit_test(it_takes_times_that_are_far_apart),
         cmocka_unit_test(it_grows_no_more_than_it_has_to),
+        cmocka_unit_test(it_shrinks_as_it_empties),
         cmocka_unit_test(a_queue_that_was_cleared_can_be_used_again),
     };
 
