@@ -149,7 +149,8 @@ struct watch {
     bool stopping;      /* a signal came */
     bool unread;        /* what was to be shown cannot be */
     bool walking;       /* a walk is under way */
-    bool missed_owners; /* of sockets that came while a walk was under way */
+    bool missed_owners; /* there are connections whose owner is still to be found */
+    int64_t next_owners_ns;
     bool said_denied;
     uint64_t unowned; /* ended before it was found whether --process selects them */
     int64_t next_unowned_ns;
@@ -347,6 +348,15 @@ static void find_missed_owners(struct watch *watch, int64_t at_ns) {
     watch->missed_owners = false;
 }
 
+/* A trace has no walks at which to look again. */
+static void retry_missed_owners(struct watch *watch, int64_t at_ns) {
+    if (!watch->source.trace || !watch->missed_owners || at_ns < watch->next_owners_ns ||
+        !owners_may_read(watch->owners))
+        return;
+    watch->next_owners_ns = at_ns + NS_PER_S;
+    find_missed_owners(watch, at_ns);
+}
+
 static void on_end_walk(void *into, int64_t at_ns) {
     struct watch *watch = into;
 
@@ -476,6 +486,7 @@ static void loop(struct watch *watch, const sigset_t *unblocked) {
             finish(watch, STATUS_FAILED);
         }
         settle_ns = settle(watch);
+        retry_missed_owners(watch, clock_now());
         say_unowned(watch, clock_now(), false);
         flush(watch);
         if (clock_now() >= check_ns) {

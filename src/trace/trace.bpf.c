@@ -285,7 +285,7 @@ static __always_inline void fill_socket(struct trace_record *record, const struc
                                         int from, int to, bool is_meanwhile) {
     const struct socket *socket = sk->sk_socket;
     const struct task_struct *task = (void *)bpf_get_current_task_btf();
-    const bool itself = socket && from != to && acts_itself(to);
+    const bool itself = socket && socket->file && from != to && acts_itself(to);
 
     record->cookie = bpf_get_socket_cookie((void *)sk);
     record->meanwhile = is_meanwhile;

@@ -29,8 +29,10 @@
 #define ASK_SHARE  8
 #define ASK_MAX    512
 
-/* A timer has to have run out for sure. */
-#define TIMER_SLACK_NS (20 * NS_PER_MS)
+/* A timer has to have run out for sure; so much longer where nobody could be asked, so that the end
+ * is not taken for one that was seen. */
+#define TIMER_SLACK_NS   (20 * NS_PER_MS)
+#define UNASKED_SLACK_NS (3 * NS_PER_S)
 
 /* How long a minisock stands, if nobody can be asked: TCP_TIMEWAIT_LEN (include/net/tcp.h), which
  * net.ipv4.tcp_fin_timeout is not above by default. A request stands some 63 s
@@ -122,8 +124,8 @@ static void await(struct trace_source *source, const struct socket *socket, int6
 
     waiting.since_ns = since_ns;
     waiting.due_ns = now_ns + pause_before(socket, now_ns - since_ns);
-    waiting.expires_ns =
-        now_ns + (is_minisock(socket) ? socket->timer_ms * NS_PER_MS : REQUEST_NS) + TIMER_SLACK_NS;
+    waiting.expires_ns = now_ns + UNASKED_SLACK_NS +
+                         (is_minisock(socket) ? socket->timer_ms * NS_PER_MS : REQUEST_NS);
     await_until(source, &waiting);
 }
 
@@ -348,7 +350,9 @@ static void ask_later(struct trace_source *source, const struct waiting *asked, 
     struct waiting waiting = *asked;
     const struct socket socket = waiting_socket(asked);
 
-    waiting.due_ns = now_ns + pause_before(&socket, now_ns - asked->since_ns);
+    waiting.due_ns = now_ns + (socket.state == TCP_STATE_TIME_WAIT
+                                   ? ASK_MAX_NS
+                                   : pause_before(&socket, now_ns - asked->since_ns));
     await_until(source, &waiting);
 }
 
@@ -423,8 +427,8 @@ static void stand_in(struct trace_source *source) {
         return;
     source->stands_alone = true;
     snprintf(reason, sizeof(reason),
-             "what moves where the program runs already is missed and not counted: the kernel "
-             "takes no second one now: %s",
+             "what moves where the program runs already may be missed: the kernel takes no second "
+             "one now: %s",
              strerror(errno));
     source->observer->blind(source->observer->into, reason, clock_now());
 }

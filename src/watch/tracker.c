@@ -4,6 +4,7 @@
 #include "units/duration.h"
 #include "watch/verdict.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,8 +26,8 @@
 #define STUCK_LOOK_NS NS_PER_S
 
 /* Where no walk comes by, what stands for so long may have moved without a word: full sockets that
- * are in these states for no more than a round trip are looked at all the time, and of the rest so
- * many each time that stays are. */
+ * are in these states for no more than a round trip are looked at each time, and of the rest so
+ * many. */
 #define STATES_OF_A_ROUND_TRIP                                                                     \
     (TCP_STATE_BIT(TCP_STATE_FIN_WAIT1) | TCP_STATE_BIT(TCP_STATE_CLOSING) |                       \
      TCP_STATE_BIT(TCP_STATE_LAST_ACK))
@@ -36,6 +37,11 @@
 /* Ended connections whose process has still to close them are remembered, so that their destroy
  * message is not taken for a new connection. So many at the most. */
 #define TOMBSTONES_MAX 20000
+
+/* Where that many were followed at once, what they took is given back when so few of them are left.
+ */
+#define MANY      10000
+#define FEW_SHARE 4
 
 /* So many sockets are remembered that may go on under another cookie. */
 #define UNSURE_MAX 64
@@ -51,6 +57,7 @@ struct unsure {
 struct tracker {
     struct tracker_settings settings;
     struct connection *table;
+    unsigned most; /* in there at once, since memory was given back */
     uint32_t walk;
     size_t tombstones;
     int64_t settle_ns;  /* when tracker_settle() has something to do */
@@ -62,7 +69,8 @@ struct tracker {
     struct unsure unsure[UNSURE_MAX]; /* a ring */
     size_t next_unsure;
     int64_t stuck_look_ns; /* when to look at stays again */
-    uint64_t stuck_looks;  /* how often that was done */
+    int64_t doubt_ns;      /* when to doubt the next ones */
+    uint32_t turn, turns;  /* whose turn it is then: see is_in_doubt() */
     bool exact;            /* what is observed now is told at its moment */
     bool asked;            /* and this is known from a question that is asked all the time */
 };
@@ -86,6 +94,10 @@ static void forget(struct tracker *tracker, struct connection *connection) {
     HASH_DEL(tracker->table, connection);
     free(connection->totals);
     free(connection);
+    if (tracker->most < MANY || HASH_COUNT(tracker->table) > tracker->most / FEW_SHARE)
+        return;
+    tracker->most = HASH_COUNT(tracker->table);
+    malloc_trim(0);
 }
 
 void tracker_free(struct tracker *tracker) {
@@ -272,6 +284,8 @@ static struct connection *add(struct tracker *tracker, const struct socket *sock
         free(connection);
         return NULL;
     }
+    if (HASH_COUNT(tracker->table) > tracker->most)
+        tracker->most = HASH_COUNT(tracker->table);
     remember_if_unsure(tracker, socket);
     return connection;
 }
@@ -625,10 +639,12 @@ void tracker_moved(struct tracker *tracker, const struct move *move) {
                    : move->maybe_told && socket->state == TCP_STATE_CLOSE)
         return;
     tracker->exact = true;
-    if (connection)
+    if (connection) {
+        connection->missing = false;
         note(connection, move);
-    else
+    } else {
         connection = meet(tracker, move);
+    }
     if (!connection || move->kind != MOVE_STATE || connection->state == socket->state ||
         (met && is_outdated(tracker, connection, move))) {
         if (connection && move->kind == MOVE_STATE && socket->state == TCP_STATE_CLOSE)
@@ -778,15 +794,13 @@ int64_t tracker_settle(struct tracker *tracker, int64_t at_ns) {
  * that is one of several at its port, one whose port is not told yet, a request. */
 static bool is_in_doubt(const struct tracker *tracker, const struct connection *connection,
                         int64_t at_ns) {
-    const uint64_t turns = 1 + HASH_COUNT(tracker->table) / DOUBTS_OF_REST;
-
     if (connection->minisock)
         return at_ns >= connection->expires_ns + DOUBT_NS;
     if (connection->state == TCP_STATE_LISTEN || connection->local_port == 0 ||
         is_request(connection->state, connection->inode) || at_ns < connection->since_ns + DOUBT_NS)
         return false;
     return connection->doubted || (STATES_OF_A_ROUND_TRIP & TCP_STATE_BIT(connection->state)) ||
-           connection->cookie % turns == tracker->stuck_looks % turns;
+           (uint32_t)connection->cookie % tracker->turns == tracker->turn;
 }
 
 /* The kernel passes a program over now and then where it was interrupted, and does not always count
@@ -823,18 +837,24 @@ static void look_at_stay(struct tracker *tracker, struct connection *connection,
 
 int64_t tracker_look_for_stuck(struct tracker *tracker, int64_t at_ns) {
     const int64_t pause_ns = tracker->settings.stuck_ns / STUCK_LOOKS;
+    const bool doubts = at_ns >= tracker->doubt_ns;
     struct connection *connection, *next;
 
     if (tracker->settings.stuck_ns == 0)
         return INT64_MAX;
     if (at_ns < tracker->stuck_look_ns)
         return tracker->stuck_look_ns;
-    tracker->stuck_looks++;
+    if (doubts) {
+        tracker->doubt_ns = at_ns + DOUBT_NS;
+        tracker->turns = 1 + HASH_COUNT(tracker->table) / DOUBTS_OF_REST;
+        tracker->turn = (tracker->turn + 1) % tracker->turns;
+    }
     HASH_ITER(hh, tracker->table, connection, next) {
         if (is_tombstone(connection))
             continue;
         look_at_stay(tracker, connection, at_ns);
-        doubt(tracker, connection, at_ns);
+        if (doubts)
+            doubt(tracker, connection, at_ns);
     }
     tracker->stuck_look_ns = at_ns + (pause_ns < STUCK_LOOK_NS ? pause_ns : STUCK_LOOK_NS);
     return tracker->stuck_look_ns;

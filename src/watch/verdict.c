@@ -66,8 +66,9 @@ static bool peer_reset(const struct connection *connection, const struct socket 
            last->segs_out - connection->segs_out == last->data_segs_out - connection->data_segs_out;
 }
 
-/* Where every move was told, nothing has to be concluded from counters. */
-static void decide_traced(struct event *event) {
+/* Where every move was told, nothing has to be concluded from counters; and where the last one was,
+ * also from what did not come before it. */
+static void decide_traced(struct event *event, bool end_told) {
     static const struct {
         int error;
         enum cause cause;
@@ -90,10 +91,11 @@ static void decide_traced(struct event *event) {
         }
     if (connection->reset_received)
         event->cause = event->from == TCP_STATE_SYN_SENT ? CAUSE_REFUSED : CAUSE_RESET;
-    else if (connection->reset_sent || event->from == TCP_STATE_SYN_SENT ||
-             event->from == TCP_STATE_ESTABLISHED)
-        event->cause = CAUSE_ABORTED;
-    else if (event->from == TCP_STATE_LAST_ACK) {
+    else if (connection->reset_sent || (end_told && (event->from == TCP_STATE_SYN_SENT ||
+                                                     event->from == TCP_STATE_ESTABLISHED ||
+                                                     event->from == TCP_STATE_CLOSE_WAIT)))
+        event->cause = CAUSE_ABORTED; /* its RST goes out only after the end */
+    else if (end_told && event->from == TCP_STATE_LAST_ACK) {
         event->cause = CAUSE_FIN;
         event->closed_first = SIDE_REMOTE;
     }
@@ -110,7 +112,7 @@ static void decide_cause(struct event *event, const struct freed *freed) {
         if (event->from != TCP_STATE_CLOSING && connection->not_crossed)
             event->closed_first = SIDE_LOCAL;
     } else if (connection->traced && !connection->minisock) {
-        decide_traced(event);
+        decide_traced(event, freed != NULL);
     } else if (last && event->from != TCP_STATE_UNKNOWN && !is_handshake(event->from) &&
                disconnected(last)) {
         event->cause = CAUSE_ABORTED;
