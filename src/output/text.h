@@ -22,8 +22,8 @@ void text_list_heading(struct output *output);
 void text_list_row(struct output *output, const struct list_row *row, const struct owner *owner);
 
 /* Parts that others use too. An address with the device it needs: "fe80::1%eth0"; "fe80::1%2" where
- * that is one of another network namespace (netns, as in struct socket), whose names are not known.
- */
+ * its name is not known: it has gone, or netns (as in struct socket) is set, as it is where several
+ * network namespaces are watched at once. */
 void text_address(struct writer *writer, const struct address *address, bool inet6,
                   uint32_t ifindex, uint32_t netns);
 /* An end is "127.0.0.1:9998", "[::1]:9998", "*:9998"; port 0 is "*". */

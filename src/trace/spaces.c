@@ -53,10 +53,10 @@ static void do_nothing(void *into) {
 
 /* Whether this thread may enter a namespace at all: 0, or -1 with errno. */
 static int try_to_enter(void) {
-    struct netns own;
+    const struct netns own = {.fd = netns_here()};
     int result;
 
-    if (netns_open(&own, "/proc/thread-self/ns/net") < 0)
+    if (own.fd < 0)
         return -1;
     result = netns_within(&own, do_nothing, NULL);
     close(own.fd);

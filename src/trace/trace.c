@@ -104,11 +104,9 @@ static bool is_minisock(const struct socket *socket) {
 }
 
 /* How long to wait before sock_diag is asked again for what has stood for so long. */
-static int64_t pause_before(const struct socket *socket, int64_t stood_ns) {
+static int64_t pause_after(int64_t stood_ns) {
     const int64_t pause_ns = stood_ns / ASK_SHARE;
 
-    if (socket->state == TCP_STATE_TIME_WAIT)
-        return socket->timer_ms * NS_PER_MS + TIMER_SLACK_NS;
     return pause_ns < ASK_NS ? ASK_NS : pause_ns > ASK_MAX_NS ? ASK_MAX_NS : pause_ns;
 }
 
@@ -117,15 +115,17 @@ static void await_until(struct trace_source *source, const struct waiting *waiti
         source->walk_due = true;
 }
 
-/* What sock_diag has to be asked for again; it stands since that moment. */
+/* What sock_diag has to be asked for again; it stands since that moment. In TIME_WAIT nothing but
+ * its timer is to come. */
 static void await(struct trace_source *source, const struct socket *socket, int64_t since_ns) {
-    const int64_t now_ns = clock_now();
+    const int64_t now_ns = clock_now(), timer_ns = socket->timer_ms * NS_PER_MS;
     struct waiting waiting = waiting_for(socket);
 
     waiting.since_ns = since_ns;
-    waiting.due_ns = now_ns + pause_before(socket, now_ns - since_ns);
-    waiting.expires_ns = now_ns + UNASKED_SLACK_NS +
-                         (is_minisock(socket) ? socket->timer_ms * NS_PER_MS : REQUEST_NS);
+    waiting.due_ns =
+        now_ns + (socket->state == TCP_STATE_TIME_WAIT ? timer_ns + TIMER_SLACK_NS
+                                                       : pause_after(now_ns - since_ns));
+    waiting.expires_ns = now_ns + (is_minisock(socket) ? timer_ns : REQUEST_NS) + UNASKED_SLACK_NS;
     await_until(source, &waiting);
 }
 
@@ -236,8 +236,7 @@ static void take_possible_wait(struct trace_source *source, const struct trace_r
 /* From these states a minisock may go on. */
 static bool may_wait(const struct move *move) {
     return move->socket->state == TCP_STATE_CLOSE &&
-           (move->from == TCP_STATE_FIN_WAIT1 || move->from == TCP_STATE_FIN_WAIT2 ||
-            move->from == TCP_STATE_CLOSING);
+           (move->from == TCP_STATE_FIN_WAIT2 || move->from == TCP_STATE_CLOSING);
 }
 
 /* An orphan's minisock has the timer. */
@@ -348,11 +347,8 @@ static void take_answer(struct trace_source *source, const struct waiting *asked
 /* What nobody can be asked for stands as long as it may. */
 static void ask_later(struct trace_source *source, const struct waiting *asked, int64_t now_ns) {
     struct waiting waiting = *asked;
-    const struct socket socket = waiting_socket(asked);
 
-    waiting.due_ns = now_ns + (socket.state == TCP_STATE_TIME_WAIT
-                                   ? ASK_MAX_NS
-                                   : pause_before(&socket, now_ns - asked->since_ns));
+    waiting.due_ns = now_ns + pause_after(now_ns - asked->since_ns);
     await_until(source, &waiting);
 }
 

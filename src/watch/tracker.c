@@ -105,6 +105,7 @@ void tracker_free(struct tracker *tracker) {
 
     if (!tracker)
         return;
+    tracker->most = 0; /* nothing is left to give back in between */
     HASH_ITER(hh, tracker->table, connection, next) {
         forget(tracker, connection);
     }

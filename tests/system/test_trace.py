@@ -175,7 +175,7 @@ class Moves(TraceTest):
                 end.close()
         time.sleep(0.3)
         # Now and then the kernel passes both programs over (TRACING in the manual).
-        self.end(monitor, passed_over=3)
+        self.end(monitor, passed_over=1)
         closing = [event for event in monitor.events if event.get("to") == "CLOSING"]
         for event in closing:
             closed = self.assert_closed(monitor, event["cookie"], cause="fin", state="TIME_WAIT")
@@ -1072,7 +1072,6 @@ class Owners(TraceTest):
         self.assertEqual({(event["local"]["port"], event["remote"]["port"])
                           for event in monitor.events if event["event"] == "closed"},
                          {(9998, ports[0]), (ports[1], 9998)})
-
 
     def watch_greeter(self):
         """Returns (a monitor of one process only, its pid): it greets who connects, and closes."""
