@@ -496,6 +496,19 @@ class Faults(NetworkTest):
         with open("/proc/net/netlink", encoding="ascii") as file:
             return any(int(line.split()[8]) for line in file if line.split()[3] == "00000005")
 
+    def test_process_may_have_held_what_no_look_met(self):
+        """Whether it did is not known, and that is said."""
+        listener = self.listen()
+        monitor = self.monitor("-p", "9998", "--process", str(os.getpid()), "--interval=2s")
+        monitor.wait_for(event="appeared", state="LISTEN")
+        for server, client in [self.connect(listener) for _ in range(5)]:
+            client.close()
+            server.close()
+        monitor.wait_for(event="lost")
+        self.assertEqual(monitor.stop(), (0, ""))
+        told = [event for event in monitor.events if event["event"] == "closed"]
+        self.assertEqual(monitor.events[-1]["lost"] + len(told), 10)
+
     def test_lost_messages_are_counted(self):
         """A watcher that is stopped while more ends than its buffer holds."""
         needs_other_user()  # whose buffer is smaller
