@@ -14,6 +14,7 @@ enum trace_kind {
     TRACE_ERROR, /* `error` is what the application will get */
     TRACE_RESET_RECEIVED, /* a RST came for it */
     TRACE_RESET_SENT,     /* it has sent one */
+    TRACE_SYN_AGAIN,      /* in SYN_SENT, it has sent its SYN again */
     TRACE_REQUEST,        /* its SYN-ACK was sent again: addresses and ports only */
 };
 

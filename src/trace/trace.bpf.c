@@ -444,6 +444,15 @@ int BPF_PROG(on_reset_sent, const struct sock *sk) {
     return 0;
 }
 
+/* connect() chooses the port after the move to SYN_SENT, which a filter of local ports then has not
+ * let through. */
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(on_retransmit, const struct sock *sk) {
+    if (sk->__sk_common.skc_state == SYN_SENT)
+        report_event(sk, TRACE_SYN_AGAIN);
+    return 0;
+}
+
 SEC("tp_btf/tcp_retransmit_synack")
 int BPF_PROG(on_request, const struct sock *listener, const struct request_sock *request) {
     const struct sock_common *common = &request->__req_common;

@@ -256,6 +256,7 @@ static void take_move(struct trace_source *source, const struct trace_record *re
         [TRACE_ERROR] = MOVE_ERROR,
         [TRACE_RESET_RECEIVED] = MOVE_RESET_RECEIVED,
         [TRACE_RESET_SENT] = MOVE_RESET_SENT,
+        [TRACE_SYN_AGAIN] = MOVE_SYN_AGAIN,
     };
     struct owner owner = {.pid = record->pid, .holders = 1};
     struct move move = {

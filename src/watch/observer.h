@@ -15,6 +15,7 @@ enum move_kind {
     MOVE_ERROR,          /* `error` is what the application gets */
     MOVE_RESET_RECEIVED, /* a RST came */
     MOVE_RESET_SENT,     /* this side sent one */
+    MOVE_SYN_AGAIN,      /* in SYN_SENT, its SYN was sent again */
 };
 
 struct move {

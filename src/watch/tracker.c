@@ -601,8 +601,9 @@ static struct connection *meet(struct tracker *tracker, const struct move *move)
     const uint32_t beginnings = TCP_STATE_BIT(TCP_STATE_CLOSE) | TCP_STATE_BIT(TCP_STATE_LISTEN) |
                                 TCP_STATE_BIT(TCP_STATE_SYN_RECV);
     const bool begins = move->kind == MOVE_STATE && (beginnings & TCP_STATE_BIT(move->from));
-    const bool began = move->kind == MOVE_STATE && move->from == TCP_STATE_SYN_SENT &&
-                       tracker->ended_ns[0] && move->at_ns > tracker->ended_ns[0];
+    const bool connects = move->kind == MOVE_SYN_AGAIN ||
+                          (move->kind == MOVE_STATE && move->from == TCP_STATE_SYN_SENT);
+    const bool began = connects && tracker->ended_ns[0] && move->at_ns > tracker->ended_ns[0];
     struct socket before = *move->socket;
     struct connection *connection = add(tracker, move->socket, move->at_ns, begins || began);
 
@@ -639,7 +640,8 @@ void tracker_moved(struct tracker *tracker, const struct move *move) {
     if (connection ? is_tombstone(connection)
                    : move->maybe_told && socket->state == TCP_STATE_CLOSE)
         return;
-    tracker->exact = true;
+    /* Not the first SYN's moment. */
+    tracker->exact = move->kind != MOVE_SYN_AGAIN;
     if (connection) {
         connection->missing = false;
         note(connection, move);

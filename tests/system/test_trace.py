@@ -747,6 +747,23 @@ class Filters(TraceTest):
             self.assertEqual(monitor.path(cookie)[:2], CONNECTED)
             self.assertEqual(monitor.of(cookie)[0]["local"]["port"], port)
 
+    def test_port_of_who_gets_no_answer(self):
+        """It is known from the second SYN on."""
+        self.silent_host()
+        write("/proc/sys/net/ipv4/ip_local_port_range", "42000 42999")
+        monitors = self.start(local="--local-port=42000-42999", either="-p 42000-42999")
+        client = socket.socket()
+        client.setblocking(False)
+        with self.assertRaises(BlockingIOError):
+            client.connect(("10.9.9.2", 80))
+        port = client.getsockname()[1]
+        for monitor in monitors.values():
+            monitor.wait_for(event="appeared", state="SYN_SENT", local_port=port)
+        client.close()
+        for monitor in monitors.values():
+            monitor.wait_for(event="closed", local_port=port)
+        self.seen(monitors)
+
     def test_addresses_and_families(self):
         v4, v6 = self.listen("0.0.0.0"), None
         v4.close()

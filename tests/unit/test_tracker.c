@@ -1355,6 +1355,21 @@ static void one_that_connects_was_not_there_before(void **state) {
     watch_free(watch);
 }
 
+/* Its beginning was told without the port, and nobody answers. */
+static void what_sends_its_syn_again_connects(void **state) {
+    struct watch *watch = watch_traced();
+
+    (void)state;
+    happen(watch, 1, MOVE_SYN_AGAIN, TCP_STATE_SYN_SENT, 0);
+    expect(watch, "1 appeared SYN_SENT\n");
+    pass(watch, SOON);
+    happen(watch, 1, MOVE_SYN_AGAIN, TCP_STATE_SYN_SENT, 0);
+    expect(watch, "");
+    move(watch, 1, TCP_STATE_SYN_SENT, TCP_STATE_ESTABLISHED);
+    expect(watch, "1 SYN_SENT>ESTABLISHED after >2 exact\n");
+    watch_free(watch);
+}
+
 /* Moves from before the walk's end are read after it. */
 static void what_the_walk_already_saw_is_not_told_again(void **state) {
     struct watch *watch = watch_new(0);
@@ -1906,6 +1921,7 @@ int main(void) {
         cmocka_unit_test(fins_that_cross_go_by_closing),
         cmocka_unit_test(one_that_is_met_in_its_middle_was_there_before),
         cmocka_unit_test(one_that_connects_was_not_there_before),
+        cmocka_unit_test(what_sends_its_syn_again_connects),
         cmocka_unit_test(what_the_walk_already_saw_is_not_told_again),
         cmocka_unit_test(what_is_a_minisock_already_does_not_move_back),
         cmocka_unit_test(an_orphan_goes_on_until_it_is_asked_for),
