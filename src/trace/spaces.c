@@ -86,6 +86,14 @@ static void forget(struct spaces *spaces, struct space *space) {
     free(space);
 }
 
+static void close_all(struct spaces *spaces) {
+    struct space *space, *next;
+
+    HASH_ITER(hh, spaces->table, space, next) {
+        close_space(space);
+    }
+}
+
 void spaces_free(struct spaces *spaces) {
     struct space *space, *next;
 
@@ -253,6 +261,7 @@ int spaces_dump(struct spaces *spaces, const struct filter *filter, uint32_t sta
 
     if (spaces->here)
         return sockdiag_dump(spaces->here, filter, states, take, into);
+    close_all(spaces);
     if (search(spaces, now_ns) < 0)
         return -1;
     HASH_ITER(hh, spaces->table, space, next) {
