@@ -58,8 +58,8 @@ struct trace_source {
     struct spaces *spaces;
     struct waiting_queue waiting; /* what sock_diag is to be asked for again, and when */
     struct answer answer;
-    uint64_t lost;
-    uint64_t misses_before; /* of on_state(), when on_state_meanwhile() came */
+    uint64_t unread, unseen; /* as last said: that found no room, and that were passed over */
+    uint64_t misses_before;  /* of on_state(), when on_state_meanwhile() came */
     int64_t next_look_ns;
     bool walk_due;
     bool came;         /* something came with the last look */
@@ -430,19 +430,29 @@ static void stand_in(struct trace_source *source) {
     source->observer->blind(source->observer->into, reason, clock_now());
 }
 
-/* Says what was lost since it was last asked. */
-static bool has_lost(struct trace_source *source) {
-    const uint64_t lost =
-        __atomic_load_n(&source->bpf->bss->lost, __ATOMIC_RELAXED) + passed_over(source);
+/* Says that some of the events counted are new. */
+static bool say_lost(struct trace_source *source, uint64_t count, uint64_t *said, const char *why) {
+    const uint64_t fresh = count - *said;
     char reason[100];
 
-    if (lost == source->lost)
+    if (fresh == 0)
         return false;
-    snprintf(reason, sizeof(reason), "%llu events came faster than they could be read",
-             (unsigned long long)(lost - source->lost));
+    snprintf(reason, sizeof(reason), "%llu %s %s", (unsigned long long)fresh,
+             fresh == 1 ? "event" : "events", why);
     source->observer->blind(source->observer->into, reason, clock_now());
-    source->lost = lost;
+    *said = count;
     return true;
+}
+
+/* Says what was lost since it was last asked. */
+static bool has_lost(struct trace_source *source) {
+    const uint64_t unread = __atomic_load_n(&source->bpf->bss->lost, __ATOMIC_RELAXED);
+    const bool have_unread =
+        say_lost(source, unread, &source->unread, "came faster than they could be read");
+
+    return say_lost(source, passed_over(source), &source->unseen,
+                    "came while the kernel ran the program already") ||
+           have_unread;
 }
 
 static int read_ring(struct trace_source *source) {
