@@ -334,15 +334,17 @@ static bool is_traced(const struct socket *socket) {
 /* Takes over what sock_diag says of a socket that it was asked for. */
 static void take_answer(struct trace_source *source, const struct waiting *asked,
                         const struct socket *found, int64_t at_ns) {
-    const bool goes_on = asked->state == TCP_STATE_FIN_WAIT2 && found->state != asked->state;
-    const bool held = found->state == asked->state && found->inode;
+    const bool same = found->state == asked->state;
+    const bool goes_on = asked->state == TCP_STATE_FIN_WAIT2 && !same;
+    const bool held = same && found->inode;
 
     if (goes_on)
         take_moved_on(source, found, asked->since_ns, at_ns);
     else if (held)
         source->observer->seen(source->observer->into, found, at_ns);
-    if (needs_asking(found))
-        await(source, found, found->state == asked->state ? asked->since_ns : at_ns);
+    /* One that has moved is asked for once more when its move is told: it may be held by now. */
+    if (needs_asking(found) || !same)
+        await(source, found, same ? asked->since_ns : at_ns);
 }
 
 /* What nobody can be asked for stands as long as it may. */

@@ -1057,6 +1057,28 @@ class Owners(TraceTest):
         self.assert_closed(monitor, waiting["cookie"], cause="fin")
         self.end(monitor)
 
+    def test_accepted_after_the_peer_s_fin(self):
+        """Both between two looks at what waits to be accepted."""
+        listener = self.listen()
+        reading, writing = os.pipe()
+        kept = []
+
+        def accept():
+            os.read(reading, 1)
+            kept.append(listener.accept())
+
+        pid = self.fork(accept)
+        monitor = self.monitor("-p", "9998", "--process", str(pid))
+        self.wait_until(lambda: takes_signals(monitor.pid), timeout_s=30)
+        client = socket.create_connection(("127.0.0.1", 9998))
+        client.close()
+        os.write(writing, b"x")
+        waiting = monitor.wait_for(event="appeared", state="CLOSE_WAIT")
+        self.assertEqual(waiting["pid"], pid)
+        self.kill_and_reap(pid)
+        monitor.wait_for(event="closed", cookie=waiting["cookie"])
+        self.assertEqual(monitor.stop(), (0, ""))
+
     def test_process_selects(self):
         listener = self.listen()
         reading, writing = os.pipe()
