@@ -37,6 +37,10 @@ struct tcp_liveness {
 /* How long TIME_WAIT stands (TCP_TIMEWAIT_LEN, include/net/tcp.h). */
 #define TCP_TIMEWAIT_LEN_NS (60 * 1000000000LL)
 
+/* How long a request stands whose SYN-ACK nobody acknowledges, and a little: the sixth one, which
+ * is the last by default (net.ipv4.tcp_synack_retries), is waited for until 63 s. */
+#define TCP_REQUEST_NS (64 * 1000000000LL)
+
 /* What the kernel has without any setting: of a kernel that lacks one. */
 extern const struct tcp_limits tcp_limits_default;
 

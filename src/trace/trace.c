@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/trace.h"
 
+#include "tcp/timeout.h"
 #include "trace/load.h"
 #include "trace/record.h"
 #include "trace/spaces.h"
@@ -33,12 +34,6 @@
  * is not taken for one that was seen. */
 #define TIMER_SLACK_NS   (20 * NS_PER_MS)
 #define UNASKED_SLACK_NS (3 * NS_PER_S)
-
-/* How long a minisock stands, if nobody can be asked: TCP_TIMEWAIT_LEN (include/net/tcp.h), which
- * net.ipv4.tcp_fin_timeout is not above by default. A request stands some 63 s
- * (net.ipv4.tcp_synack_retries). */
-#define MINISOCK_NS (60 * NS_PER_S)
-#define REQUEST_NS  (64 * NS_PER_S)
 
 #define STATES (TCP_STATES_ALL & ~TCP_STATE_BIT(TCP_STATE_BOUND_INACTIVE))
 
@@ -125,7 +120,8 @@ static void await(struct trace_source *source, const struct socket *socket, int6
     waiting.due_ns =
         now_ns + (socket->state == TCP_STATE_TIME_WAIT ? timer_ns + TIMER_SLACK_NS
                                                        : pause_after(now_ns - since_ns));
-    waiting.expires_ns = now_ns + (is_minisock(socket) ? timer_ns : REQUEST_NS) + UNASKED_SLACK_NS;
+    waiting.expires_ns =
+        now_ns + (is_minisock(socket) ? timer_ns : TCP_REQUEST_NS) + UNASKED_SLACK_NS;
     await_until(source, &waiting);
 }
 
@@ -183,12 +179,13 @@ static enum tcp_state left_behind(const struct trace_record *record, const struc
                                                : TCP_STATE_UNKNOWN;
 }
 
-/* A minisock of that socket, with the longest of timers. */
+/* A minisock of that socket, with the longest of timers (net.ipv4.tcp_fin_timeout is not above
+ * TIME_WAIT's by default). */
 static struct socket minisock_of(const struct socket *socket) {
     struct socket minisock = *socket;
 
     minisock.timer = SOCKET_TIMER_TIME_WAIT;
-    minisock.timer_ms = MINISOCK_NS / NS_PER_MS;
+    minisock.timer_ms = TCP_TIMEWAIT_LEN_NS / NS_PER_MS;
     minisock.inode = minisock.uid = 0;
     return minisock;
 }
@@ -198,7 +195,7 @@ static struct socket minisock_of(const struct socket *socket) {
 static void take_moved_on(struct trace_source *source, const struct socket *minisock,
                           int64_t since_ns, int64_t asked_ns) {
     struct socket then = *minisock;
-    int64_t ran_ns = MINISOCK_NS - then.timer_ms * NS_PER_MS;
+    int64_t ran_ns = TCP_TIMEWAIT_LEN_NS - then.timer_ms * NS_PER_MS;
 
     if (then.state != TCP_STATE_TIME_WAIT || ran_ns < 0)
         ran_ns = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "watch/tracker.h"
 
+#include "tcp/timeout.h"
 #include "units/duration.h"
 #include "watch/verdict.h"
 
@@ -16,6 +17,9 @@
 /* A destroy message is queued by a kernel worker: it may come this much later than the walk that
  * does not meet the socket any more. */
 #define SETTLE_NS (50 * NS_PER_MS)
+
+/* What nobody can be asked for is tried again after so long. */
+#define UNASKED_NS NS_PER_S
 
 /* What is asked for all the time stood this much before it is told to be gone, at the latest. */
 #define ASKED_NS NS_PER_S
@@ -743,19 +747,26 @@ static int look_again(const struct tracker *tracker, const struct connection *co
     return stands > 0 ? found->cookie == connection->cookie : stands;
 }
 
+/* When it is over for sure, although nobody can be asked: of a full socket its moves tell. */
+static int64_t stands_until(const struct connection *connection) {
+    if (connection->minisock)
+        return connection->expires_ns;
+    return is_request(connection->state, connection->inode) ? connection->since_ns + TCP_REQUEST_NS
+                                                            : INT64_MAX;
+}
+
 /* Looks again for a connection that the walk did not meet: a walk is no instant, and may pass by a
- * socket that moves in the table. Where nobody can be asked, a minisock stands as long as it may.
- */
+ * socket that moves in the table. */
 static void settle_missing(struct tracker *tracker, struct connection *connection, int64_t at_ns) {
     struct socket found;
     const int stands = look_again(tracker, connection, &found);
 
     if (stands > 0)
         tracker_seen(tracker, &found, at_ns);
-    else if (stands == 0 || (connection->minisock && at_ns >= connection->expires_ns))
+    else if (stands == 0 || at_ns >= stands_until(connection))
         gone(tracker, connection, NULL, at_ns);
     else
-        settle_by(tracker, at_ns + SETTLE_NS);
+        settle_by(tracker, at_ns + UNASKED_NS);
 }
 
 static void emit_lost(struct tracker *tracker, int64_t at_ns) {
