@@ -315,9 +315,12 @@ static __always_inline void count_lost(void) {
     __sync_fetch_and_add(&lost, 1);
 }
 
-/* The port that a socket is bound to is given back before it goes to CLOSE; this one stays. */
-static __always_inline __u16 local_port_of(const struct tcp_sock *tcp) {
-    return bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
+/* The port that a socket is bound to is given back before it goes to CLOSE; another member keeps
+ * it, also while the socket connects once more and has none yet. */
+static __always_inline __u16 local_port_of(const struct tcp_sock *tcp, int to) {
+    const __u16 bound = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_num;
+
+    return bound || to != CLOSE ? bound : bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
 }
 
 static __always_inline void report_last(const struct sock *sk, const struct tcp_sock *tcp, int from,
@@ -329,7 +332,7 @@ static __always_inline void report_last(const struct sock *sk, const struct tcp_
         count_lost();
         return;
     }
-    wanted = fill(&last->record, &sk->__sk_common, local_port_of(tcp), TRACE_STATE);
+    wanted = fill(&last->record, &sk->__sk_common, local_port_of(tcp, CLOSE), TRACE_STATE);
     fill_socket(&last->record, sk, from, CLOSE, is_meanwhile);
     read_counters(tcp, last);
     end(last, sizeof(*last), wanted);
@@ -344,7 +347,7 @@ static __always_inline const struct tcp_sock *wanted_tcp(const struct sock *sk) 
         return NULL;
     tcp = bpf_skc_to_tcp_sock((void *)sk);
     if (!tcp || (family != AF_INET && family != AF_INET6) ||
-        !wants(&sk->__sk_common, local_port_of(tcp)))
+        !wants(&sk->__sk_common, local_port_of(tcp, to)))
         return NULL;
     return tcp;
 }
@@ -363,7 +366,7 @@ static __always_inline void report(const struct sock *sk, const struct tcp_sock 
         count_lost();
         return;
     }
-    wanted = fill(record, &sk->__sk_common, local_port_of(tcp), kind);
+    wanted = fill(record, &sk->__sk_common, local_port_of(tcp, to), kind);
     fill_socket(record, sk, from, to, is_meanwhile);
     end(record, sizeof(*record), wanted);
 }

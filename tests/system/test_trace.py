@@ -245,6 +245,8 @@ class Moves(TraceTest):
         for _ in range(2):
             self.assertRaises(ConnectionRefusedError, client.connect, ("127.0.0.1", 9997))
         client.connect(("127.0.0.1", 9998))
+        port = client.getsockname()[1]
+        time.sleep(2.5)  # while it stands, it is looked at
         reset(client)
         listener.accept()[0].close()
         self.wait_until(lambda: not self.list("--remote-port", "9998"))
@@ -253,6 +255,22 @@ class Moves(TraceTest):
                          ["SYN_SENT", "CLOSE"] * 2 + CONNECTED + ["CLOSE"])
         self.assertEqual([event["cause"] for event in monitor.of(cookie)
                           if event["event"] == "closed"], ["refused", "refused", "aborted"])
+        begins, *goes_on = monitor.of(cookie)[-4:]
+        self.assertEqual(begins["local"]["port"], 0)  # and not the last one
+        self.assertEqual({event["local"]["port"] for event in goes_on}, {port})
+
+    def test_simultaneous_open(self):
+        """Of a socket that connects to itself."""
+        _, monitor = self.watch("-p", "9998,9997")
+        client = socket.socket()
+        cookie = cookie_of(client)
+        client.bind(("127.0.0.1", 9997))
+        client.connect(("127.0.0.1", 9997))
+        client.close()
+        monitor.wait_for(event="closed", cookie=cookie)
+        self.assertEqual(monitor.stop(), (0, ""))
+        self.assert_told_once(monitor)
+        self.assertEqual(monitor.path(cookie)[:3], ["SYN_SENT", "SYN_RECV", "ESTABLISHED"])
 
     def test_addresses_in_use_again_at_once(self):
         listener, monitor = self.watch()
