@@ -95,6 +95,8 @@ struct socket {
 
 struct task_struct {
     unsigned int flags;
+    char comm[16];
+    struct task_struct *group_leader;
 } KERNEL;
 
 typedef struct {
@@ -298,7 +300,7 @@ static __always_inline void fill_socket(struct trace_record *record, const struc
     /* Now and then the last close is left to the kernel. */
     if (itself && !(task->flags & PF_KTHREAD)) {
         record->pid = bpf_get_current_pid_tgid() >> 32;
-        bpf_get_current_comm(record->task, sizeof(record->task));
+        bpf_probe_read_kernel_str(record->task, sizeof(record->task), task->group_leader->comm);
     }
 }
 

@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -1034,6 +1035,26 @@ class Owners(TraceTest):
         client.close()
         self.kill_and_reap(pid)
         self.assert_closed(monitor, monitor.wait_for(to="FIN_WAIT1")["cookie"], cause="fin")
+        self.end(monitor)
+
+    def test_thread_has_its_process_s_name(self):
+        """Whatever it calls itself."""
+        listener, monitor = self.watch()
+
+        def connect():
+            _call("prctl", 15, ctypes.c_char_p(b"a-thread"))  # PR_SET_NAME
+            client.connect(("127.0.0.1", 9998))
+            listener.accept()[0].close()
+
+        client = socket.socket()
+        thread = threading.Thread(target=connect)
+        thread.start()
+        thread.join()
+        with open("/proc/self/comm", encoding="ascii") as file:
+            name = file.read().rstrip("\n")
+        began = monitor.wait_for(event="appeared", state="SYN_SENT")
+        self.assertEqual((began["pid"], began["process"]), (os.getpid(), name))
+        client.close()
         self.end(monitor)
 
     def test_connect_tells_its_process(self):
