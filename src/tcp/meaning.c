@@ -43,7 +43,7 @@ static const struct tcp_meaning meanings[TCP_STATE_COUNT] = {
     [TCP_STATE_SYN_RECV] =
         {
             "the peer has not acknowledged the SYN-ACK",
-            "listens, the kernel retransmits and gives up in the end",
+            "holds it, the kernel retransmits and gives up in the end",
             "the kernel retransmits and gives up in the end",
         },
 };

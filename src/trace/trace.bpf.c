@@ -375,7 +375,7 @@ static __always_inline void report(const struct sock *sk, const struct tcp_sock 
 
 /* What a listener has just cloned has neither addresses nor a cookie yet. */
 static __always_inline const struct tcp_sock *moving_tcp(const struct sock *sk, int from, int to) {
-    return from != to && to != SYN_RECV ? wanted_tcp(sk) : NULL;
+    return from != to && (to != SYN_RECV || from == SYN_SENT) ? wanted_tcp(sk, to) : NULL;
 }
 
 static __always_inline struct called *called_here(void) {
