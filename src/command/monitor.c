@@ -274,7 +274,8 @@ static void show(struct watch *watch, const struct event *event, bool first) {
 /* Whether it ended as a process held it, or may have between two walks, and nobody knows which. */
 static bool ended_unowned(const struct event *event) {
     const struct connection *connection = event->connection;
-    const bool may_have_been = connection->born_seen && !connection->traced;
+    const bool may_have_been =
+        connection->born_seen && !connection->traced && connection->owner.pid == 0;
 
     return event->kind == EVENT_CLOSED && !connection->owner_known &&
            (connection->inode || (event->socket && event->socket->inode) || may_have_been);

@@ -509,6 +509,19 @@ class Faults(NetworkTest):
         told = [event for event in monitor.events if event["event"] == "closed"]
         self.assertEqual(monitor.events[-1]["lost"] + len(told), 10)
 
+    def test_of_what_was_met_it_is_known_who_held_it(self):
+        listener = self.listen()
+        monitor = self.monitor("-p", "9998", "--process", "nobody-s-name", "--interval=50ms")
+        ends = [self.connect(listener) for _ in range(5)]
+        time.sleep(0.5)
+        for server, client in ends:
+            client.close()
+            time.sleep(0.1)
+            server.close()
+        time.sleep(0.2)
+        self.assertEqual(monitor.stop(), (0, ""))
+        self.assertEqual([event["event"] for event in monitor.events], ["summary"])
+
     def test_lost_messages_are_counted(self):
         """A watcher that is stopped while more ends than its buffer holds."""
         needs_other_user()  # whose buffer is smaller
