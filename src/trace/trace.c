@@ -22,6 +22,9 @@
 #define LOOK_NS      (20 * NS_PER_MS)
 #define LOOK_IDLE_NS (100 * NS_PER_MS)
 
+/* So much is read at a time at the most: it may come as fast as it is read. */
+#define READ_MAX 100000
+
 /* How often sock_diag is asked for what may go on at any time: orphans in FIN_WAIT2, and requests.
  * What has stood for long is asked for less often, by this share of the time that it has. So many
  * at a time at the most. */
@@ -54,10 +57,9 @@ struct trace_source {
     struct waiting_queue waiting; /* what sock_diag is to be asked for again, and when */
     struct answer answer;
     uint64_t unread, unseen; /* as last said: that found no room, and that were passed over */
-    uint64_t misses_before;  /* of on_state(), when on_state_meanwhile() came */
     int64_t next_look_ns;
     bool walk_due;
-    bool came;         /* something came with the last look */
+    uint32_t came;     /* with the last look */
     bool stands_alone; /* on_state_meanwhile() was refused */
 };
 
@@ -278,12 +280,28 @@ static void take_move(struct trace_source *source, const struct trace_record *re
         await(source, socket, move.at_ns);
 }
 
+/* Nobody can read any more what the peer still sends. */
+static void take_minisock_reset(struct trace_source *source, struct socket *socket, int64_t at_ns) {
+    const struct observer *observer = source->observer;
+    struct socket minisock = minisock_of(socket), last = *socket;
+    const struct move moves[] = {
+        {.kind = MOVE_RESET_SENT, .socket = &minisock, .at_ns = at_ns},
+        {.from = TCP_STATE_FIN_WAIT2, .socket = &last, .at_ns = at_ns},
+    };
+
+    minisock.state = TCP_STATE_FIN_WAIT2;
+    last.state = TCP_STATE_CLOSE;
+    observer->moved(observer->into, &moves[0]);
+    observer->moved(observer->into, &moves[1]);
+}
+
+/* Returns -EAGAIN where others have to have their turn. */
 static int take(void *into, void *data, size_t size) {
     struct trace_source *source = into;
     const struct trace_record *record = data;
     struct socket socket;
 
-    source->came = true;
+    source->came++;
     read_socket(record, &socket);
     if (size >= sizeof(struct trace_last_record))
         read_counters(data, &socket);
@@ -291,9 +309,11 @@ static int take(void *into, void *data, size_t size) {
         return 0;
     if (record->kind == TRACE_REQUEST)
         take_request(source, &socket, (int64_t)record->at_ns);
+    else if (record->kind == TRACE_MINISOCK_RESET)
+        take_minisock_reset(source, &socket, (int64_t)record->at_ns);
     else
         take_move(source, record, &socket);
-    return 0;
+    return source->came < READ_MAX ? 0 : -EAGAIN;
 }
 
 /* A walk: at the beginning, and where records were lost. */
@@ -301,7 +321,7 @@ static int take(void *into, void *data, size_t size) {
 static bool take_seen(void *into, const struct socket *socket, int64_t at_ns) {
     struct trace_source *source = into;
 
-    source->came = true;
+    source->came++;
     source->observer->seen(source->observer->into, socket, at_ns);
     if (needs_asking(socket))
         await(source, socket, at_ns);
@@ -392,17 +412,18 @@ static uint64_t misses_of(const struct bpf_program *program) {
                : 0;
 }
 
-/* And how often none stood in. */
+/* And how often none stood in. Before there is one, nothing that is watched has come, and it was
+ * somebody else's: the kernel counts for all alike. */
 static uint64_t passed_over(const struct trace_source *source) {
     const struct trace_bpf *bpf = source->bpf;
     struct bpf_program *program;
     uint64_t count = 0;
 
     bpf_object__for_each_program(program, bpf->obj) {
-        if (program == bpf->progs.on_state && bpf->links.on_state_meanwhile)
-            count += source->misses_before;
-        else if (program != bpf->progs.on_state_meanwhile)
-            count += misses_of(program);
+        if (program == bpf->progs.on_state_meanwhile ||
+            (program == bpf->progs.on_state && !source->stands_alone))
+            continue;
+        count += misses_of(program);
     }
     return count;
 }
@@ -417,7 +438,6 @@ static void stand_in(struct trace_source *source) {
 
     if (bpf->links.on_state_meanwhile || source->stands_alone)
         return;
-    source->misses_before = misses_of(bpf->progs.on_state);
     bpf->links.on_state_meanwhile = bpf_program__attach(bpf->progs.on_state_meanwhile);
     if (bpf->links.on_state_meanwhile)
         return;
@@ -457,13 +477,14 @@ static bool has_lost(struct trace_source *source) {
 static int read_ring(struct trace_source *source) {
     const int result = ring_buffer__consume(source->ring);
 
-    if (result < 0)
-        errno = -result;
-    return result < 0 ? -1 : 0;
+    if (result >= 0 || result == -EAGAIN)
+        return 0;
+    errno = -result;
+    return -1;
 }
 
 static int step(struct trace_source *source) {
-    source->came = false;
+    source->came = 0;
     if ((source->walk_due && walk(source) < 0) || read_ring(source) < 0)
         return -1;
     /* At once, before more comes: what moves before a walk and is read after it loses its moment.
@@ -476,6 +497,8 @@ static int step(struct trace_source *source) {
     source->next_look_ns = clock_now() + LOOK_IDLE_NS;
     if (!ask(source, clock_now()) || source->came)
         source->next_look_ns = clock_now() + LOOK_NS;
+    if (source->came >= READ_MAX)
+        source->next_look_ns = 0; /* more waits */
     return 0;
 }
 
