@@ -393,7 +393,9 @@ int BPF_PROG(on_state, const struct sock *sk, int from, int to) {
         return 0;
     here = called_here();
     if (here) {
-        here->before = here->last;
+        /* No socket moves in the middle of its own move: what says so was left over. */
+        if (here->last.sk != (__u64)sk)
+            here->before = here->last;
         here->last = (struct call){.sk = (__u64)sk, .from = from, .to = to};
     }
     report(sk, tcp, TRACE_STATE, from, to, false);
@@ -431,7 +433,9 @@ static __always_inline void report_event(const struct sock *sk, enum trace_kind 
 
 SEC("tp_btf/inet_sk_error_report")
 int BPF_PROG(on_error, const struct sock *sk) {
-    report_event(sk, TRACE_ERROR);
+    /* Also called for what waits in the queue of messages (MSG_ERRQUEUE). */
+    if (sk->sk_err)
+        report_event(sk, TRACE_ERROR);
     return 0;
 }
 
