@@ -25,9 +25,10 @@
 #define ASKED_NS NS_PER_S
 
 /* Where no walk comes by, stays are looked at so often in the time that is too long, and no less
- * often than this. */
-#define STUCK_LOOKS   8
-#define STUCK_LOOK_NS NS_PER_S
+ * often, nor more, than this. */
+#define STUCK_LOOKS         8
+#define STUCK_LOOK_NS       NS_PER_S
+#define STUCK_LOOK_LEAST_NS (10 * NS_PER_MS)
 
 /* Where no walk comes by, what stands for so long may have moved without a word: full sockets that
  * are in these states for no more than a round trip are looked at each time, and of the rest so
@@ -604,7 +605,8 @@ static void note(struct connection *connection, const struct move *move) {
 static struct connection *meet(struct tracker *tracker, const struct move *move) {
     const uint32_t beginnings = TCP_STATE_BIT(TCP_STATE_CLOSE) | TCP_STATE_BIT(TCP_STATE_LISTEN) |
                                 TCP_STATE_BIT(TCP_STATE_SYN_RECV);
-    const bool begins = move->kind == MOVE_STATE && (beginnings & TCP_STATE_BIT(move->from));
+    const bool begins = move->kind == MOVE_STATE && (beginnings & TCP_STATE_BIT(move->from)) &&
+                        move->socket->state != TCP_STATE_CLOSE;
     const bool connects = move->kind == MOVE_SYN_AGAIN ||
                           (move->kind == MOVE_STATE && move->from == TCP_STATE_SYN_SENT);
     const bool began = connects && tracker->ended_ns[0] && move->at_ns > tracker->ended_ns[0];
@@ -665,6 +667,9 @@ void tracker_moved(struct tracker *tracker, const struct move *move) {
         update(connection, socket, move->at_ns);
         transition(tracker, connection, socket->state, socket, move->at_ns);
         connection->walk = tracker->walk;
+        /* It has outlived them. */
+        connection->reset_received = connection->reset_sent = false;
+        connection->error = 0;
     }
     tracker->exact = false;
 }
@@ -761,12 +766,14 @@ static void settle_missing(struct tracker *tracker, struct connection *connectio
     struct socket found;
     const int stands = look_again(tracker, connection, &found);
 
-    if (stands > 0)
+    if (stands > 0) {
         tracker_seen(tracker, &found, at_ns);
-    else if (stands == 0 || at_ns >= stands_until(connection))
+    } else if (stands == 0 || at_ns >= stands_until(connection)) {
+        connection->freed |= connection->traced; /* no message is to come */
         gone(tracker, connection, NULL, at_ns);
-    else
+    } else {
         settle_by(tracker, at_ns + UNASKED_NS);
+    }
 }
 
 static void emit_lost(struct tracker *tracker, int64_t at_ns) {
@@ -849,8 +856,26 @@ static void look_at_stay(struct tracker *tracker, struct connection *connection,
     speak_if_stuck(connection, tracker, &found, at_ns);
 }
 
-int64_t tracker_look_for_stuck(struct tracker *tracker, int64_t at_ns) {
+/* What takes turns: see is_in_doubt(). */
+static size_t count_in_turn(const struct tracker *tracker) {
+    const struct connection *connection = NULL;
+    size_t count = 0;
+
+    while ((connection = tracker_next(tracker, connection)))
+        count += !connection->minisock && connection->state != TCP_STATE_LISTEN;
+    return count;
+}
+
+/* How long until stays are looked at again: each time goes through the whole table. */
+static int64_t stuck_pause(const struct tracker *tracker) {
     const int64_t pause_ns = tracker->settings.stuck_ns / STUCK_LOOKS;
+
+    return pause_ns < STUCK_LOOK_LEAST_NS ? STUCK_LOOK_LEAST_NS
+           : pause_ns > STUCK_LOOK_NS     ? STUCK_LOOK_NS
+                                          : pause_ns;
+}
+
+int64_t tracker_look_for_stuck(struct tracker *tracker, int64_t at_ns) {
     const bool doubts = at_ns >= tracker->doubt_ns;
     struct connection *connection, *next;
 
@@ -860,7 +885,7 @@ int64_t tracker_look_for_stuck(struct tracker *tracker, int64_t at_ns) {
         return tracker->stuck_look_ns;
     if (doubts) {
         tracker->doubt_ns = at_ns + DOUBT_NS;
-        tracker->turns = 1 + HASH_COUNT(tracker->table) / DOUBTS_OF_REST;
+        tracker->turns = 1 + (uint32_t)(count_in_turn(tracker) / DOUBTS_OF_REST);
         tracker->turn = (tracker->turn + 1) % tracker->turns;
     }
     HASH_ITER(hh, tracker->table, connection, next) {
@@ -870,7 +895,7 @@ int64_t tracker_look_for_stuck(struct tracker *tracker, int64_t at_ns) {
         if (doubts)
             doubt(tracker, connection, at_ns);
     }
-    tracker->stuck_look_ns = at_ns + (pause_ns < STUCK_LOOK_NS ? pause_ns : STUCK_LOOK_NS);
+    tracker->stuck_look_ns = at_ns + stuck_pause(tracker);
     return tracker->stuck_look_ns;
 }
 

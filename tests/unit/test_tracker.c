@@ -1383,6 +1383,42 @@ static void one_that_connects_was_not_there_before(void **state) {
     watch_free(watch);
 }
 
+/* Where nothing was seen of it before. */
+static void an_end_that_is_met_first_has_the_state_before_it(void **state) {
+    static const enum tcp_state froms[] = {TCP_STATE_LISTEN, TCP_STATE_SYN_RECV,
+                                           TCP_STATE_ESTABLISHED};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(froms) / sizeof(froms[0]); i++) {
+        struct watch *watch = watch_traced();
+        char appeared[40];
+
+        snprintf(appeared, sizeof(appeared), "1 appeared %s initial exact\n",
+                 tcp_state_name(froms[i]));
+        move_to_close(watch, 1, froms[i], 0, NULL);
+        assert_int_equal(strncmp(watch->log, appeared, strlen(appeared)), 0);
+        assert_non_null(strstr(watch->log, ">CLOSE after >0"));
+        assert_null(tracker_next(watch->tracker, NULL));
+        watch_free(watch);
+    }
+}
+
+/* A wrong answer to its SYN was answered with a RST; an error that was only a message. */
+static void what_a_connection_outlives_is_no_cause_of_its_end(void **state) {
+    struct watch *watch = watch_traced();
+
+    (void)state;
+    move(watch, 1, TCP_STATE_CLOSE, TCP_STATE_SYN_SENT);
+    happen(watch, 1, MOVE_RESET_SENT, TCP_STATE_SYN_SENT, 0);
+    move(watch, 1, TCP_STATE_SYN_SENT, TCP_STATE_ESTABLISHED);
+    happen(watch, 1, MOVE_ERROR, TCP_STATE_ESTABLISHED, EHOSTUNREACH);
+    move(watch, 1, TCP_STATE_ESTABLISHED, TCP_STATE_CLOSE_WAIT);
+    move(watch, 1, TCP_STATE_CLOSE_WAIT, TCP_STATE_LAST_ACK);
+    move_to_close(watch, 1, TCP_STATE_LAST_ACK, 0, NULL);
+    assert_non_null(strstr(watch->log, "1 closed CLOSE fin remote sent 701 exact\n"));
+    watch_free(watch);
+}
+
 /* Its beginning was told without the port, and nobody answers. */
 static void what_sends_its_syn_again_connects(void **state) {
     struct watch *watch = watch_traced();
@@ -1950,6 +1986,8 @@ int main(void) {
         cmocka_unit_test(fins_that_cross_go_by_closing),
         cmocka_unit_test(one_that_is_met_in_its_middle_was_there_before),
         cmocka_unit_test(one_that_connects_was_not_there_before),
+        cmocka_unit_test(an_end_that_is_met_first_has_the_state_before_it),
+        cmocka_unit_test(what_a_connection_outlives_is_no_cause_of_its_end),
         cmocka_unit_test(what_sends_its_syn_again_connects),
         cmocka_unit_test(what_the_walk_already_saw_is_not_told_again),
         cmocka_unit_test(what_is_a_minisock_already_does_not_move_back),
