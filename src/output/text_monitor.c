@@ -184,6 +184,14 @@ static void put_cause(struct writer *writer, const struct event *event) {
                             "reset, or an administrator destroyed it");
     else if (event->cause == CAUSE_UNKNOWN && event->held)
         writer_text(writer, "ended by a reset, a timeout or an administrator, which was not seen");
+    else if (event->cause == CAUSE_ABORTED && event->from == TCP_STATE_SYN_SENT)
+        writer_text(writer, "given up by this side");
+    else if (event->cause == CAUSE_ABORTED && event->connection->minisock)
+        writer_text(writer, "aborted: what the peer still sent was answered with a reset");
+    else if (event->cause == CAUSE_RESET && event->from == TCP_STATE_FIN_WAIT1 &&
+             event->connection->inode == 0)
+        writer_text(writer, "reset: the peer sent one, or data that no process could read any "
+                            "more, which was answered with one");
     else if (event->cause == CAUSE_TIMED_OUT && event->from == TCP_STATE_FIN_WAIT2)
         writer_text(writer, "timed out: the peer's FIN did not come, and the kernel dropped it");
     else

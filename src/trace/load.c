@@ -87,8 +87,6 @@ static struct trace_bpf *open_program(const struct trace_filter *filter) {
     if (bpf) {
         *(struct trace_filter *)&bpf->rodata->filter = *filter;
         bpf_program__set_autoattach(bpf->progs.on_state_meanwhile, false);
-        bpf_program__set_autoload(bpf->progs.on_retransmit,
-                                  filter->either.count || filter->local.count);
     }
     return bpf;
 }

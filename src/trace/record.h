@@ -15,7 +15,8 @@ enum trace_kind {
     TRACE_RESET_RECEIVED, /* a RST came for it */
     TRACE_RESET_SENT,     /* it has sent one */
     TRACE_SYN_AGAIN,      /* in SYN_SENT, it has sent its SYN again */
-    TRACE_REQUEST,        /* its SYN-ACK was sent again: addresses and ports only */
+    TRACE_REQUEST,        /* its SYN-ACK was sent again: addresses, ports and cookie only */
+    TRACE_MINISOCK_RESET, /* an orphan in FIN_WAIT2 got data, sent a RST and is over: the same */
 };
 
 /* A socket at one moment. Addresses and ports as the kernel has them, so in network byte order but

@@ -51,6 +51,10 @@ typedef struct {
     struct net *net;
 } KERNEL possible_net_t;
 
+typedef struct {
+    long long counter;
+} KERNEL atomic64_t;
+
 struct sock_common {
     __be32 skc_daddr, skc_rcv_saddr;
     __be16 skc_dport;
@@ -61,6 +65,7 @@ struct sock_common {
     unsigned long skc_flags;
     possible_net_t skc_net;
     struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
+    atomic64_t skc_cookie;
 } KERNEL;
 
 struct inode {
@@ -341,7 +346,7 @@ static __always_inline void report_last(const struct sock *sk, const struct tcp_
 }
 
 /* Returns NULL for what is no full TCP socket, or has ports that the filter does not want. */
-static __always_inline const struct tcp_sock *wanted_tcp(const struct sock *sk) {
+static __always_inline const struct tcp_sock *wanted_tcp(const struct sock *sk, int to) {
     const unsigned short family = sk->__sk_common.skc_family;
     const struct tcp_sock *tcp;
 
@@ -422,10 +427,10 @@ int BPF_PROG(on_state_meanwhile, const struct sock *sk, int from, int to) {
     return 0;
 }
 
-/* Something that is no transition. What comes after the end was known before it. */
+/* Something that is no transition. What comes after the end cannot change its cause any more. */
 static __always_inline void report_event(const struct sock *sk, enum trace_kind kind) {
     const unsigned char state = sk->__sk_common.skc_state;
-    const struct tcp_sock *tcp = state == CLOSE ? NULL : wanted_tcp(sk);
+    const struct tcp_sock *tcp = state == CLOSE ? NULL : wanted_tcp(sk, state);
 
     if (tcp)
         report(sk, tcp, kind, state, state, false);
@@ -445,10 +450,31 @@ int BPF_PROG(on_reset_received, const struct sock *sk) {
     return 0;
 }
 
+/* Of what is no full socket. */
+static __always_inline void report_mini(const struct sock_common *common, enum trace_kind kind) {
+    struct trace_record *record;
+    bool wanted;
+
+    if (!wants(common, common->skc_num))
+        return;
+    record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+    if (!record) {
+        count_lost();
+        return;
+    }
+    wanted = fill(record, common, common->skc_num, kind);
+    record->cookie = common->skc_cookie.counter;
+    end(record, sizeof(*record), wanted);
+}
+
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(on_reset_sent, const struct sock *sk) {
-    /* NULL where it answers a segment of no socket. */
-    if (sk)
+    /* NULL where it answers a segment of no socket. Linux 6.10 and later tell of minisocks, too. */
+    if (!sk)
+        return 0;
+    if (sk->__sk_common.skc_state == TIME_WAIT)
+        report_mini(&sk->__sk_common, TRACE_MINISOCK_RESET);
+    else
         report_event(sk, TRACE_RESET_SENT);
     return 0;
 }
@@ -464,16 +490,7 @@ int BPF_PROG(on_retransmit, const struct sock *sk) {
 
 SEC("tp_btf/tcp_retransmit_synack")
 int BPF_PROG(on_request, const struct sock *listener, const struct request_sock *request) {
-    const struct sock_common *common = &request->__req_common;
-    struct trace_record *record;
-
-    if (!wants(common, common->skc_num))
-        return 0;
-    record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
-    if (record)
-        end(record, sizeof(*record), fill(record, common, common->skc_num, TRACE_REQUEST));
-    else
-        count_lost();
+    report_mini(&request->__req_common, TRACE_REQUEST);
     return 0;
 }
 

@@ -66,9 +66,25 @@ static bool peer_reset(const struct connection *connection, const struct socket 
            last->segs_out - connection->segs_out == last->data_segs_out - connection->data_segs_out;
 }
 
+/* Whether this side's process has thrown it away: its RST, where one is sent, comes only after the
+ * end. A process that has shut down its side still holds it then. */
+static bool thrown_away(enum tcp_state from, const struct socket *last) {
+    switch (from) {
+    case TCP_STATE_SYN_SENT:
+    case TCP_STATE_ESTABLISHED:
+    case TCP_STATE_CLOSE_WAIT:
+        return true;
+    case TCP_STATE_FIN_WAIT1:
+    case TCP_STATE_FIN_WAIT2:
+        return last->inode != 0;
+    default:
+        return false;
+    }
+}
+
 /* Where every move was told, nothing has to be concluded from counters; and where the last one was,
  * also from what did not come before it. */
-static void decide_traced(struct event *event, bool end_told) {
+static void decide_traced(struct event *event, const struct socket *last) {
     static const struct {
         int error;
         enum cause cause;
@@ -91,11 +107,9 @@ static void decide_traced(struct event *event, bool end_told) {
         }
     if (connection->reset_received)
         event->cause = event->from == TCP_STATE_SYN_SENT ? CAUSE_REFUSED : CAUSE_RESET;
-    else if (connection->reset_sent || (end_told && (event->from == TCP_STATE_SYN_SENT ||
-                                                     event->from == TCP_STATE_ESTABLISHED ||
-                                                     event->from == TCP_STATE_CLOSE_WAIT)))
-        event->cause = CAUSE_ABORTED; /* its RST goes out only after the end */
-    else if (end_told && event->from == TCP_STATE_LAST_ACK) {
+    else if (connection->reset_sent || (last && thrown_away(event->from, last)))
+        event->cause = CAUSE_ABORTED;
+    else if (last && event->from == TCP_STATE_LAST_ACK) {
         event->cause = CAUSE_FIN;
         event->closed_first = SIDE_REMOTE;
     }
@@ -112,7 +126,7 @@ static void decide_cause(struct event *event, const struct freed *freed) {
         if (event->from != TCP_STATE_CLOSING && connection->not_crossed)
             event->closed_first = SIDE_LOCAL;
     } else if (connection->traced && !connection->minisock) {
-        decide_traced(event, freed != NULL);
+        decide_traced(event, last);
     } else if (last && event->from != TCP_STATE_UNKNOWN && !is_handshake(event->from) &&
                disconnected(last)) {
         event->cause = CAUSE_ABORTED;
@@ -127,6 +141,8 @@ static void decide_cause(struct event *event, const struct freed *freed) {
     } else if ((event->from == TCP_STATE_ESTABLISHED || event->from == TCP_STATE_CLOSE_WAIT) &&
                last && peer_reset(connection, last)) {
         event->cause = CAUSE_RESET;
+    } else if (connection->minisock && connection->reset_sent) {
+        event->cause = CAUSE_ABORTED;
     } else if (connection->minisock && event->from == TCP_STATE_FIN_WAIT2) {
         /* Its timer ends it, a segment that it answers with RST
          * (tcp_timewait_state_process(), net/ipv4/tcp_minisocks.c), or `ss -K`: only the timer
@@ -196,7 +212,7 @@ void verdict_close(struct event *event, const struct freed *freed) {
     decide_cause(event, freed);
     if (connection->totals)
         event->totals = *connection->totals;
-    if (!freed || disconnected(freed->last))
+    if (!freed || connection->totals || disconnected(freed->last))
         return;
     event->totals = verdict_totals(freed->last, fin_received(event));
     if (lifetime(freed->last) >= 0)

@@ -164,7 +164,7 @@ class Killed(Row):
         self.assert_client_ends(RESET, cause="reset", error="EPIPE", syscall="write")
         self.assert_captured(capture, eof, reset)
         self.assert_client_saw("CLOSE_WAIT", "CLOSE", cause="reset?")
-        self.assert_server_saw("FIN_WAIT1?", "FIN_WAIT2", "CLOSE")
+        self.assert_server_saw("FIN_WAIT1?", "FIN_WAIT2", "CLOSE", cause="aborted?")
 
     def assert_captured(self, capture, eof, reset):
         """The client was told of the FIN and of the RST when they came, in this order, and the RST
@@ -194,7 +194,7 @@ class Killed(Row):
         lain_ms = (seconds(closed) - killed) * 1000
         self.assertTrue(lain_ms - 500 < closed["fin_unseen_ms"] < lain_ms + 10, closed)
         self.assert_client_saw("CLOSE_WAIT", "CLOSE", cause="reset?")
-        self.assert_server_saw("FIN_WAIT1?", "FIN_WAIT2", "CLOSE")
+        self.assert_server_saw("FIN_WAIT1?", "FIN_WAIT2", "CLOSE", cause="aborted?")
 
     def test_1b_write_after_the_rst(self):
         """The naive client goes on. read() says EOF even now: Linux keeps the FIN in mind. The
@@ -210,7 +210,7 @@ class Killed(Row):
         self.assert_client_ends(RESET, cause="reset", error="EPIPE", syscall="write", bytes_sent=4,
                                 bytes_received=0)
         self.assert_client_saw("CLOSE_WAIT", "CLOSE", cause="reset?")
-        self.assert_server_saw("FIN_WAIT1?", "FIN_WAIT2", "CLOSE")
+        self.assert_server_saw("FIN_WAIT1?", "FIN_WAIT2", "CLOSE", cause="aborted?")
 
     def test_1b_killed_with_unread_data(self):
         """Then there is no FIN: the kernel sends RST at once, and read() says so."""

@@ -422,6 +422,38 @@ class Causes(TraceTest):
         self.assert_closed(monitor, cookies[1], cause="reset", error="ECONNRESET", bytes_sent=10)
         self.end(monitor)
 
+    def test_shut_down_and_thrown_away(self):
+        """With unread data; from the states after its own FIN."""
+        listener, monitor = self.watch()
+        server, client = self.connect(listener)
+        cookies = cookie_of(server), cookie_of(client)
+        server.shutdown(socket.SHUT_WR)
+        monitor.wait_for(cookie=cookies[0], to="FIN_WAIT2")
+        client.sendall(b"never read")
+        self.wait_until(lambda: [row for row in self.list("-p", "9998") if row["recv_queue"] == 10])
+        server.close()
+        self.assert_closed(monitor, cookies[0], cause="aborted", error=None)
+        self.assert_closed(monitor, cookies[1], cause="reset")
+        self.end(monitor)
+
+    def test_orphan_that_gets_data(self):
+        """Its minisock answers with a RST, at its moment."""
+        if tuple(map(int, platform.release().split(".")[:2])) < (6, 10):
+            self.skipTest("this kernel does not tell of a minisock's RST")
+        listener, monitor = self.watch()
+        server, client = self.connect(listener)
+        cookie = cookie_of(server)
+        server.sendall(b"abc")
+        client.recv(3)
+        server.close()
+        monitor.wait_for(cookie=cookie, to="FIN_WAIT2")
+        client.sendall(b"late")
+        self.assert_closed(monitor, cookie, cause="aborted", bytes_sent=3, bytes_received=0)
+        client.close()
+        self.end(monitor)
+        self.assertEqual(monitor.path(cookie), ["ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOSE"])
+        self.assert_exact(monitor, cookie)
+
     def test_destroyed(self):
         needs("ss")
         listener, monitor = self.watch()
