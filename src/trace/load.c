@@ -80,6 +80,18 @@ static void say_why_not(int error, char why[TRACE_WHY_SIZE]) {
         snprintf(why, TRACE_WHY_SIZE, "the kernel does not take the program: %s", strerror(error));
 }
 
+/* A reader in another pid namespace than the first does not know the first one's numbers
+ * (PROC_PID_INIT_INO, include/linux/proc_ns.h). */
+static void set_pid_namespace(struct trace_filter *filter) {
+    const ino_t first = 0xeffffffc;
+    struct stat own;
+
+    if (stat("/proc/self/ns/pid", &own) < 0 || own.st_ino == first)
+        return;
+    filter->pidns_device = own.st_dev;
+    filter->pidns_inode = own.st_ino;
+}
+
 /* Opens the program with the filter in it. Returns NULL with errno. */
 static struct trace_bpf *open_program(const struct trace_filter *filter) {
     struct trace_bpf *bpf = trace_bpf__open();

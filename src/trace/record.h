@@ -27,7 +27,8 @@ struct trace_record {
     __u32 local[4], remote[4];
     __u32 inode, uid, ifindex;
     __u32 netns; /* 0: the one that the filter names */
-    __u32 pid;   /* of the task that acted on its own socket; inode 0: that closed it. 0: any */
+    __u32 pid;   /* of the task that acted on its own socket; inode 0: that closed it. 0: any, or
+                  * one that the reader cannot see */
     __u16 local_port, remote_port, error;
     __u8 kind, from, to, inet6;
     __u8 meanwhile; /* of on_state_meanwhile(): once in a while on_state() has reported it, too */
@@ -61,8 +62,9 @@ struct trace_prefix {
 };
 
 struct trace_filter {
-    __u32 netns;  /* 0: all */
-    __u32 family; /* AF_INET, AF_INET6; 0: both */
+    __u64 pidns_device, pidns_inode; /* of the reader, which knows pids of it only; 0: the first */
+    __u32 netns;                     /* 0: all */
+    __u32 family;                    /* AF_INET, AF_INET6; 0: both */
     struct trace_ranges either, local, remote;
     __u32 prefix_count; /* 0: any address */
     struct trace_prefix prefixes[TRACE_PREFIXES];

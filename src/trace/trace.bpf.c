@@ -272,6 +272,16 @@ static __always_inline bool wants(const struct sock_common *common, __u16 local_
            (!filter.netns || filter.netns == common->skc_net.net->ns.inum);
 }
 
+/* The process as the reader's pid namespace numbers it; 0: it is in another. */
+static __always_inline __u32 current_pid(void) {
+    struct bpf_pidns_info here = {};
+
+    if (!filter.pidns_inode)
+        return bpf_get_current_pid_tgid() >> 32;
+    bpf_get_ns_current_pid_tgid(filter.pidns_device, filter.pidns_inode, &here, sizeof(here));
+    return here.tgid;
+}
+
 /* What identifies the socket, but for the cookie. Returns whether the filter wants its addresses.
  */
 static __always_inline bool fill(struct trace_record *record, const struct sock_common *common,
@@ -304,7 +314,7 @@ static __always_inline void fill_socket(struct trace_record *record, const struc
         record->inode = socket->file->f_inode->i_ino;
     /* Now and then the last close is left to the kernel. */
     if (itself && !(task->flags & PF_KTHREAD)) {
-        record->pid = bpf_get_current_pid_tgid() >> 32;
+        record->pid = current_pid();
         bpf_probe_read_kernel_str(record->task, sizeof(record->task), task->group_leader->comm);
     }
 }

@@ -1089,6 +1089,19 @@ class Owners(TraceTest):
         client.close()
         self.end(monitor)
 
+    def test_pid_of_another_pid_namespace_is_not_told(self):
+        """It would be somebody else's in the watcher's."""
+        needs("unshare")
+        listener, monitor = self.watch("-p", "9998", "-d", "3s",
+                                       prefix=("unshare", "--pid", "--fork", "--mount-proc"))
+        server, client = self.connect(listener)
+        cookie = cookie_of(client)
+        self.assertNotIn("pid", monitor.wait_for(event="appeared", state="SYN_SENT"))
+        client.close()
+        server.close()
+        self.assertNotIn("pid", monitor.wait_for(cookie=cookie, to="FIN_WAIT1"))
+        self.assertEqual(monitor.finish()[0], 0)
+
     def test_connect_tells_its_process(self):
         listener, monitor = self.watch()
         pid = self.fork(lambda: socket.create_connection(("127.0.0.1", 9998)))
