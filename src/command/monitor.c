@@ -462,13 +462,16 @@ static void catch_up(struct watch *watch) {
     say_unowned(watch, clock_now(), true);
 }
 
-/* What time alone brings. Returns when to call it again. */
+/* What time alone brings. Returns when to call it again. What happened first, and is not read yet,
+ * would be told twice. */
 static int64_t settle(struct watch *watch) {
-    const int64_t settle_ns = tracker_settle(watch->tracker, clock_now());
-    const int64_t stuck_ns = watch->source.trace
-                                 ? tracker_look_for_stuck(watch->tracker, clock_now())
-                                 : INT64_MAX; /* its walks do */
+    int64_t settle_ns, stuck_ns = INT64_MAX;
 
+    if (source_is_behind(&watch->source))
+        return clock_now();
+    settle_ns = tracker_settle(watch->tracker, clock_now());
+    if (watch->source.trace) /* of a poll its walks do that */
+        stuck_ns = tracker_look_for_stuck(watch->tracker, clock_now());
     return settle_ns < stuck_ns ? settle_ns : stuck_ns;
 }
 

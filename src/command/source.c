@@ -5,7 +5,13 @@
 #include "trace/trace.h"
 
 #include <err.h>
+#include <errno.h>
 #include <unistd.h>
+
+/* Without the right, or in a build without BPF, polling is what everybody expects. */
+static bool is_usual(int error) {
+    return error == EPERM || error == EACCES || error == ENOSYS;
+}
 
 bool source_open(struct source *source, enum source_choice choice, const struct filter *filter,
                  bool all_netns, int64_t interval_ns, const struct observer *observer) {
@@ -14,12 +20,17 @@ bool source_open(struct source *source, enum source_choice choice, const struct 
     *source = (struct source){0};
     if (choice != SOURCE_POLL) {
         source->trace = trace_source_open(filter, all_netns, observer, why);
-        if (source->trace)
+        if (source->trace) {
+            if (*why)
+                warnx("tracing as far as that goes: %s", why);
             return true;
+        }
         if (choice == SOURCE_TRACE || all_netns) {
             warnx("%s: %s", all_netns ? "--netns=all" : "--source=trace", why);
             return false;
         }
+        if (!is_usual(errno))
+            warnx("polling, not tracing: %s", why);
     }
     source->poll = poll_source_open(filter, interval_ns, observer);
     if (!source->poll)
@@ -45,4 +56,8 @@ int source_catch_up(struct source *source) {
 int source_look(struct source *source, const struct socket *socket, struct socket *found) {
     return source->trace ? trace_source_look(source->trace, socket, found)
                          : poll_source_look(source->poll, socket, found);
+}
+
+bool source_is_behind(const struct source *source) {
+    return source->trace && trace_source_is_behind(source->trace);
 }

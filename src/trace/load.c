@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* libbpf's own words are for those who write programs; the reader of `why` gets the reason. */
 static int say_nothing(enum libbpf_print_level level, const char *format, va_list arguments) {
@@ -51,9 +53,11 @@ static void set_filter(struct trace_filter *to, const struct filter *from) {
     to->prefix_count = (uint32_t)from->address_count;
 }
 
-/* An older kernel may lack a tracepoint; but for the first one, it does without. */
+/* An older kernel may lack a tracepoint; but for the first one, it does without, and `why` says so.
+ */
 static bool choose_programs(struct trace_bpf *bpf, char why[TRACE_WHY_SIZE]) {
     struct bpf_program *program;
+    size_t len = 0;
 
     bpf_object__for_each_program(program, bpf->obj) {
         const char *name = strchr(bpf_program__section_name(program), '/') + 1;
@@ -68,12 +72,20 @@ static bool choose_programs(struct trace_bpf *bpf, char why[TRACE_WHY_SIZE]) {
             return false;
         }
         bpf_program__set_autoload(program, false);
+        if (len < TRACE_WHY_SIZE)
+            len += (size_t)snprintf(why + len, TRACE_WHY_SIZE - len, "%s %s",
+                                    len ? "," : "this kernel has no tracepoint", name);
     }
     return true;
 }
 
 static void say_why_not(int error, char why[TRACE_WHY_SIZE]) {
-    if (error == EPERM || error == EACCES)
+    if ((error == EPERM || error == EACCES) && geteuid() == 0)
+        snprintf(why, TRACE_WHY_SIZE,
+                 "bpf(2) is not for this root (seccomp, a container without CAP_BPF and "
+                 "CAP_PERFMON, or lockdown): %s",
+                 strerror(error));
+    else if (error == EPERM || error == EACCES)
         snprintf(why, TRACE_WHY_SIZE, "it needs root, or CAP_BPF and CAP_PERFMON: %s",
                  strerror(error));
     else
@@ -128,6 +140,8 @@ struct trace_bpf *load_program(const struct filter *filter, bool all_netns,
     int error;
 
     set_filter(&wanted, filter);
+    set_pid_namespace(&wanted);
+    *why = '\0';
     libbpf_set_print(say_nothing);
     bpf = open_program(&wanted);
     error = bpf ? load(&bpf, &wanted, why) : -errno;
@@ -136,5 +150,6 @@ struct trace_bpf *load_program(const struct filter *filter, bool all_netns,
     if (error < 0)
         say_why_not(-error, why);
     trace_bpf__destroy(bpf);
+    errno = error < 0 ? -error : ENOTSUP;
     return NULL;
 }

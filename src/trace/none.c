@@ -2,12 +2,14 @@
 /* In the place of trace.c, where the build has no BPF. */
 #include "trace/trace.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 struct trace_source *trace_source_open(const struct filter *filter, bool all_netns,
                                        const struct observer *observer, char why[TRACE_WHY_SIZE]) {
     (void)filter, (void)all_netns, (void)observer;
     snprintf(why, TRACE_WHY_SIZE, "this build has no trace source (./configure --with-bpf)");
+    errno = ENOSYS;
     return NULL;
 }
 
@@ -29,4 +31,9 @@ int trace_source_look(struct trace_source *source, const struct socket *socket,
                       struct socket *found) {
     (void)source, (void)socket, (void)found;
     return -1;
+}
+
+bool trace_source_is_behind(const struct trace_source *source) {
+    (void)source;
+    return false;
 }

@@ -23,7 +23,8 @@
 #define LOOK_IDLE_NS (100 * NS_PER_MS)
 
 /* So much is read at a time at the most: it may come as fast as it is read. */
-#define READ_MAX 100000
+#define READ_MAX     100000
+#define READS_OF_ALL 4 /* of a ring of 32 MiB, and a little */
 
 /* How often sock_diag is asked for what may go on at any time: orphans in FIN_WAIT2, and requests.
  * What has stood for long is asked for less often, by this share of the time that it has. So many
@@ -59,6 +60,7 @@ struct trace_source {
     uint64_t unread, unseen; /* as last said: that found no room, and that were passed over */
     int64_t next_look_ns;
     bool walk_due;
+    bool has_gap;      /* something was lost since the last walk */
     uint32_t came;     /* with the last look */
     bool stands_alone; /* on_state_meanwhile() was refused */
 };
@@ -331,7 +333,7 @@ static bool take_seen(void *into, const struct socket *socket, int64_t at_ns) {
 static int walk(struct trace_source *source) {
     const struct observer *observer = source->observer;
 
-    source->walk_due = false;
+    source->walk_due = source->has_gap = false;
     waiting_clear(&source->waiting);
     observer->begin_walk(observer->into);
     if (spaces_dump(source->spaces, source->filter, STATES, take_seen, source) < 0)
@@ -487,9 +489,14 @@ static int step(struct trace_source *source) {
     source->came = 0;
     if ((source->walk_due && walk(source) < 0) || read_ring(source) < 0)
         return -1;
-    /* At once, before more comes: what moves before a walk and is read after it loses its moment.
-     */
-    if (has_lost(source) && (walk(source) < 0 || read_ring(source) < 0))
+    source->has_gap |= has_lost(source);
+    if (trace_source_is_behind(source)) {
+        source->next_look_ns = 0;
+        return 0;
+    }
+    /* At once, before more comes, and after all that had come: what moves before a walk and is read
+     * after it loses its moment. */
+    if (source->has_gap && (walk(source) < 0 || read_ring(source) < 0))
         return -1;
     if (source->came)
         stand_in(source);
@@ -497,8 +504,6 @@ static int step(struct trace_source *source) {
     source->next_look_ns = clock_now() + LOOK_IDLE_NS;
     if (!ask(source, clock_now()) || source->came)
         source->next_look_ns = clock_now() + LOOK_NS;
-    if (source->came >= READ_MAX)
-        source->next_look_ns = 0; /* more waits */
     return 0;
 }
 
@@ -516,6 +521,7 @@ static void say_why_no_tables(bool all_netns, int error, char why[TRACE_WHY_SIZE
 struct trace_source *trace_source_open(const struct filter *filter, bool all_netns,
                                        const struct observer *observer, char why[TRACE_WHY_SIZE]) {
     struct trace_source *source = calloc(1, sizeof(*source));
+    int error;
 
     if (!source) {
         snprintf(why, TRACE_WHY_SIZE, "%s", strerror(errno));
@@ -531,11 +537,14 @@ struct trace_source *trace_source_open(const struct filter *filter, bool all_net
         source->bpf = load_program(filter, all_netns, why);
     if (source->bpf) {
         source->ring = ring_buffer__new(bpf_map__fd(source->bpf->maps.ring), take, source, NULL);
-        snprintf(why, TRACE_WHY_SIZE, "cannot read the program's ring: %s", strerror(errno));
+        if (!source->ring)
+            snprintf(why, TRACE_WHY_SIZE, "cannot read the program's ring: %s", strerror(errno));
     }
     if (source->ring)
         return source;
+    error = errno;
     trace_source_close(source);
+    errno = error;
     return NULL;
 }
 
@@ -562,8 +571,10 @@ int trace_source_run(struct trace_source *source, int64_t until_ns, const sigset
 int trace_source_catch_up(struct trace_source *source) {
     const int64_t now_ns = clock_now();
 
-    if (step(source) < 0)
-        return -1;
+    /* All that may wait, and not what goes on coming. */
+    for (int i = 0; i < READS_OF_ALL && (i == 0 || trace_source_is_behind(source)); i++)
+        if (step(source) < 0)
+            return -1;
     while (!ask(source, now_ns))
         ;
     return 0;
@@ -572,4 +583,8 @@ int trace_source_catch_up(struct trace_source *source) {
 int trace_source_look(struct trace_source *source, const struct socket *socket,
                       struct socket *found) {
     return spaces_lookup(source->spaces, socket, found);
+}
+
+bool trace_source_is_behind(const struct trace_source *source) {
+    return source->came >= READ_MAX;
 }

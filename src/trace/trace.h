@@ -18,8 +18,9 @@ struct trace_source;
 
 /* Loads the program, and opens in the network namespace of the calling thread, or with `all_netns`
  * in each of this host, which takes CAP_SYS_ADMIN and CAP_SYS_PTRACE as long as it runs. `filter`
- * and `observer` must outlive the source. Returns NULL, and says in `why` what is missing: the
- * right, a feature of the kernel, or support in this build. */
+ * and `observer` must outlive the source. Returns NULL with errno, and says in `why` what is
+ * missing: the right (EPERM, EACCES), a feature of the kernel, or support in this build (ENOSYS).
+ * What it does without it says there, too; else `why` is empty. */
 struct trace_source *trace_source_open(const struct filter *filter, bool all_netns,
                                        const struct observer *observer, char why[TRACE_WHY_SIZE]);
 void trace_source_close(struct trace_source *source);
@@ -29,5 +30,8 @@ int trace_source_run(struct trace_source *source, int64_t until_ns, const sigset
 int trace_source_catch_up(struct trace_source *source);
 int trace_source_look(struct trace_source *source, const struct socket *socket,
                       struct socket *found);
+
+/* Whether more has happened than was read at a time: what sock_diag says now is then ahead of it. */
+bool trace_source_is_behind(const struct trace_source *source);
 
 #endif

@@ -26,6 +26,9 @@ IPPROTO_MPTCP = 262
 TCP_USER_TIMEOUT = 18
 TCP_FASTOPEN = 23
 
+# linux/capability.h
+CAPABILITIES = {"dac_read_search": 2, "sys_ptrace": 19, "sys_admin": 21}
+
 CONNECTED = ["SYN_SENT", "ESTABLISHED"]
 CLOSED_FIRST = CONNECTED + ["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]
 CLOSED_LAST = ["ESTABLISHED", "CLOSE_WAIT", "LAST_ACK", "CLOSE"]
@@ -693,7 +696,7 @@ class Many(TraceTest):
         kept = self.connect(listener)
         gone = self.connect(listener)
         self.freeze(monitor.pid)
-        made = 25000
+        made = 50000
         for _ in range(made):
             server, client = self.connect_quietly(listener)
             reset(client)
@@ -710,13 +713,11 @@ class Many(TraceTest):
         self.assertEqual(monitor.stop(), (0, ""))
         closed = collections.Counter(event["cookie"] for event in monitor.events
                                      if event["event"] == "closed")
-        self.assertEqual(set(closed.values()), {1})
+        for cookie, count in closed.items():
+            if count > 1:
+                self.assertEqual(count, 1, monitor.of(cookie))
         lost = [event for event in monitor.events if event["event"] == "lost"]
-        if lost:
-            self.assertRegex(lost[0]["reason"],
-                             r"^\d+ events came faster than they could be read$")
-        else:
-            self.assertEqual(len(closed), 2 * (made + 2))
+        self.assertRegex(lost[0]["reason"], r"^\d+ events came faster than they could be read$")
 
     @staticmethod
     def connect_quietly(listener):
@@ -1257,12 +1258,13 @@ class Rights(TraceTest):
         self.assertEqual((done.returncode, done.stdout), (1, ""), done)
         self.assertRegex(done.stderr, "^tcpwatch: --source=trace: " + words + "[^\n]*\n$")
 
-    def assert_polls(self, **options):
-        """--source=auto does without."""
+    def assert_polls(self, words="", **options):
+        """--source=auto does without, and says so where that is not what everybody expects."""
         listener = self.listen(port=9996)
         done = self.tcpwatch("monitor", "--source=auto", "--json", "-d", "500ms", "-p", "9996",
                              "--no-owner", **options)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stderr, f"^{words}[^\\n]*\\n$" if words else "^$")
         self.assertIn('"state":"LISTEN"', done.stdout)
         listener.close()
 
@@ -1286,6 +1288,27 @@ class Rights(TraceTest):
         self.assertEqual(monitor.path(cookies[0]), CLOSED_FIRST)
         self.assertEqual(monitor.path(cookies[1]), CLOSED_LAST)
 
+    def test_what_is_kept_is_what_is_needed(self):
+        """After all is open; with --netns=all CAP_SYS_ADMIN and CAP_SYS_PTRACE are used on."""
+        needs_other_user()
+        owners = ("sys_ptrace", "dac_read_search")
+        for names, args, kept in (
+                (("bpf", "perfmon"), ("--no-owner",), ()),
+                (("bpf", "perfmon", *owners), (), owners),
+                (("bpf", "perfmon", "sys_admin", "sys_ptrace"), ("--no-owner", "--netns=all"),
+                 ("sys_admin", "sys_ptrace"))):
+            listed = ",".join(f"+{name}" for name in names)
+            listener, monitor = self.watch("-p", "9998", *args, prefix=(
+                *AS_NOBODY, f"--inh-caps={listed}", f"--ambient-caps={listed}"))
+            listener.close()
+            mask = sum(1 << CAPABILITIES[name] for name in kept)
+            with open(f"/proc/{monitor.pid}/status", encoding="ascii", errors="replace") as file:
+                has = {line.split()[0]: int(line.split()[1], 16) for line in file
+                       if line.startswith("Cap")}
+            self.assertEqual([has[key] for key in ("CapPrm:", "CapEff:", "CapAmb:")],
+                             [mask, mask, 0], names)
+            self.assertEqual(monitor.stop(), (0, ""))
+
     def test_one_capability_is_not(self):
         needs_other_user()
         for name in "bpf", "perfmon":
@@ -1295,8 +1318,8 @@ class Rights(TraceTest):
     def test_without_btf(self):
         with tempfile.NamedTemporaryFile() as empty:
             _call("mount", empty.name.encode(), b"/sys/kernel/btf/vmlinux", None, MS_BIND, None)
-            self.assert_refused("")
-            self.assert_polls()
+            self.assert_refused("this kernel has no tracepoint inet_sock_set_state, or does not tell")
+            self.assert_polls(words="tcpwatch: polling, not tracing: this kernel has no tracepoint")
 
     def test_without_locked_memory(self):
         needs("prlimit")
@@ -1331,7 +1354,7 @@ class Rights(TraceTest):
             os._exit(0)
         if os.waitpid(pid, 0)[1]:
             self.skipTest("no seccomp filter can be made here")
-        self.assert_refused("", preexec_fn=self.forbid_bpf)
+        self.assert_refused(r"bpf\(2\) is not for this root", preexec_fn=self.forbid_bpf)
         self.assert_polls(preexec_fn=self.forbid_bpf)
 
 
