@@ -100,6 +100,14 @@ def needs(*programs):
             raise unittest.SkipTest(f"{program} is not installed")
 
 
+def open_terminal():
+    """Returns both ends of one (man 7 pty); skips where none is to be had."""
+    try:
+        return os.openpty()
+    except OSError as error:
+        raise unittest.SkipTest(f"there is no terminal ({error})") from error
+
+
 AS_NOBODY = ("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Tab in real shells: what bash, zsh and fish offer for tcpwatch."""
 import os
-import pty
 import re
 import select
 import shlex
@@ -10,7 +9,7 @@ import tempfile
 import time
 import unittest
 
-from harness import TCPWATCH, NetworkTest, die_with_parent, needs, write
+from harness import TCPWATCH, NetworkTest, die_with_parent, needs, open_terminal, write
 from test_manual import allowed, options_of
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir)
@@ -59,11 +58,7 @@ class Terminal:
         test.addCleanup(self.home.cleanup)
         file = os.path.join(self.home.name, "setup")
         write(file, setup)
-        try:
-            master, slave = pty.openpty()
-        except OSError as error:
-            self.home.cleanup()
-            raise unittest.SkipTest(f"a shell needs a terminal ({error})")
+        master, slave = open_terminal()
         self.master = master
         test.addCleanup(os.close, master)
         shell = subprocess.Popen(

@@ -12,7 +12,8 @@ import tempfile
 import time
 import unittest
 
-from harness import (AS_NOBODY, NetworkTest, TCPWATCH, _call, needs, needs_other_user, write)
+from harness import (AS_NOBODY, NetworkTest, TCPWATCH, _call, needs, needs_other_user,
+                     open_terminal, write)
 
 PEER_CLOSED, RESET, TIMED_OUT, REFUSED, USAGE = 10, 11, 12, 14, 64
 MS_BIND = 4096
@@ -571,10 +572,7 @@ class Pipe(EndsTest):
 
     def test_terminal_that_takes_nothing_does_not_keep_it_from_ending(self):
         self.start_server()
-        try:
-            master, slave = os.openpty()
-        except OSError as error:
-            self.skipTest(f"there is no terminal ({error})")
+        master, slave = open_terminal()
         self.addCleanup(os.close, master)
         client = self.spawn(TCPWATCH, "client", stdin=self.temporary(b"x\n" * 1_000_000),
                             stdout=slave, stderr=-3)

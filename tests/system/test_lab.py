@@ -6,7 +6,6 @@ import fcntl
 import json
 import locale
 import os
-import pty
 import re
 import resource
 import select
@@ -19,7 +18,7 @@ import time
 import unittest
 
 from harness import (AS_NOBODY, TCPWATCH, NetworkTest, die_with_parent, needs,
-                     needs_other_user, write)
+                     needs_other_user, open_terminal, write)
 
 FAILED, USAGE = 1, 64
 UNBROKEN = os.path.join(os.path.dirname(os.path.abspath(TCPWATCH)),
@@ -415,7 +414,7 @@ class Progress(NetworkTest):
         self.fail("it does not end")
 
     def test_terminal_shows_what_is_waited_for(self):
-        master, slave = pty.openpty()
+        master, slave = open_terminal()
         self.addCleanup(os.close, master)
         process = subprocess.Popen([TCPWATCH, "lab", "keepalive", "--color=never"],
                                    stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,

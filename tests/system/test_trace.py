@@ -1094,7 +1094,7 @@ class Owners(TraceTest):
         """It would be somebody else's in the watcher's."""
         needs("unshare")
         listener, monitor = self.watch("-p", "9998", "-d", "3s",
-                                       prefix=("unshare", "--pid", "--fork", "--mount-proc"))
+                                       prefix=("unshare", "--pid", "--fork"))
         server, client = self.connect(listener)
         cookie = cookie_of(client)
         self.assertNotIn("pid", monitor.wait_for(event="appeared", state="SYN_SENT"))
