@@ -3,6 +3,7 @@
 
 #include "tcp/timeout.h"
 #include "trace/load.h"
+#include "trace/minisocks.h"
 #include "trace/record.h"
 #include "trace/spaces.h"
 #include "trace/waiting.h"
@@ -56,6 +57,7 @@ struct trace_source {
     struct ring_buffer *ring;
     struct spaces *spaces;
     struct waiting_queue waiting; /* what sock_diag is to be asked for again, and when */
+    struct minisock *minisocks;   /* of these, by their ends */
     struct answer answer;
     uint64_t unread, unseen; /* as last said: that found no room, and that were passed over */
     int64_t next_look_ns;
@@ -124,6 +126,8 @@ static void await(struct trace_source *source, const struct socket *socket, int6
     waiting.due_ns =
         now_ns + (socket->state == TCP_STATE_TIME_WAIT ? timer_ns + TIMER_SLACK_NS
                                                        : pause_after(now_ns - since_ns));
+    if (is_minisock(socket))
+        minisocks_add(&source->minisocks, socket);
     waiting.expires_ns =
         now_ns + (is_minisock(socket) ? timer_ns : TCP_REQUEST_NS) + UNASKED_SLACK_NS;
     await_until(source, &waiting);
@@ -168,11 +172,12 @@ static void take_request(struct trace_source *source, const struct socket *socke
 
 /* The state in which a socket left a minisock behind; UNKNOWN: it did not. After FINs both ways
  * that is TIME_WAIT. It is FIN_WAIT2 of an orphan, whose minisock may have got the peer's FIN by
- * now; if nobody can be asked for it, of one without an error (tcp_time_wait(),
- * net/ipv4/tcp_minisocks.c).
- */
+ * now; if nobody can be asked for it, or it is late for that, of one without an error
+ * (tcp_time_wait(), net/ipv4/tcp_minisocks.c). */
 static enum tcp_state left_behind(const struct trace_record *record, const struct answer *answer) {
-    const bool may = answer->is == NOT_KNOWN && !record->error && !record->inode;
+    const bool is_late = answer->asked_ns > (int64_t)record->at_ns + LATE_NS;
+    const bool may = (answer->is == NOT_KNOWN || (answer->is == NONE_STANDS && is_late)) &&
+                     !record->error && !record->inode;
 
     if (record->to == TCP_STATE_TIME_WAIT)
         return TCP_STATE_TIME_WAIT;
@@ -248,6 +253,14 @@ static void read_timer(struct trace_source *source, struct socket *socket, int64
         socket->timer = answer->minisock.timer;
         socket->timer_ms = answer->minisock.timer_ms;
     }
+}
+
+/* A connection may take the addresses of a minisock, which is over then. */
+static void end_replaced(struct trace_source *source, const struct move *move) {
+    const uint64_t cookie = minisocks_replace(&source->minisocks, move->socket);
+
+    if (cookie)
+        source->observer->ended(source->observer->into, cookie, move->at_ns);
 }
 
 static void take_move(struct trace_source *source, const struct trace_record *record,
@@ -335,6 +348,7 @@ static int walk(struct trace_source *source) {
 
     source->walk_due = source->has_gap = false;
     waiting_clear(&source->waiting);
+    minisocks_clear(&source->minisocks);
     observer->begin_walk(observer->into);
     if (spaces_dump(source->spaces, source->filter, STATES, take_seen, source) < 0)
         return -1;
@@ -387,6 +401,7 @@ static void ask_for(struct trace_source *source, const struct waiting *waiting) 
     } else if (!is_traced(&asked)) {
         /* What a request has become may be over, and is told first. */
         ring_buffer__consume(source->ring);
+        minisocks_remove(&source->minisocks, &asked);
         source->observer->ended(source->observer->into, asked.cookie, clock_now());
     }
 }
@@ -555,6 +570,7 @@ void trace_source_close(struct trace_source *source) {
     trace_bpf__destroy(source->bpf);
     spaces_free(source->spaces);
     waiting_clear(&source->waiting);
+    minisocks_clear(&source->minisocks);
     free(source);
 }
 

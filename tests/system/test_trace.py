@@ -321,6 +321,9 @@ class Moves(TraceTest):
                              CONNECTED + ["CLOSE_WAIT", "LAST_ACK", "CLOSE"])
             self.assertEqual(monitor.path(server)[:4],
                              ["ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"])
+        for _, server in before[:-1]:  # as the next one comes
+            self.assertEqual(monitor.path(server)[4:], ["CLOSE"])
+            self.assertLess(monitor.of(server)[-1]["dwell_ms"], 5000)
 
     def test_subflow_of_mptcp(self):
         try:

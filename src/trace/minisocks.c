@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace/minisocks.h"
+
+#include <stdlib.h>
+
+/* uthash then returns where memory runs out, instead of ending the process. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 10
+/* The analyzer does not see that uthash keeps them in the table. */
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
+/* Without holes: it is compared as bytes. */
+struct ends {
+    struct address local, remote;
+    uint16_t local_port, remote_port;
+    uint32_t netns;
+};
+
+struct minisock {
+    struct ends ends;
+    uint64_t cookie;
+    UT_hash_handle hh;
+};
+
+static struct ends ends_of(const struct socket *socket) {
+    return (struct ends){socket->local, socket->remote, socket->local_port, socket->remote_port,
+                         socket->netns};
+}
+
+static struct minisock *find(struct minisock *table, const struct ends *ends) {
+    struct minisock *minisock;
+
+    HASH_FIND(hh, table, ends, sizeof(*ends), minisock);
+    return minisock;
+}
+
+static void forget(struct minisock **table, struct minisock *minisock) {
+    HASH_DEL(*table, minisock);
+    free(minisock);
+}
+
+void minisocks_add(struct minisock **table, const struct socket *socket) {
+    const struct ends ends = ends_of(socket);
+    struct minisock *minisock = find(*table, &ends);
+
+    if (minisock) {
+        minisock->cookie = socket->cookie;
+        return;
+    }
+    minisock = calloc(1, sizeof(*minisock));
+    if (!minisock)
+        return;
+    minisock->ends = ends;
+    minisock->cookie = socket->cookie;
+    HASH_ADD(hh, *table, ends, sizeof(minisock->ends), minisock);
+    if (!minisock->hh.tbl)
+        free(minisock);
+}
+
+void minisocks_remove(struct minisock **table, const struct socket *socket) {
+    const struct ends ends = ends_of(socket);
+    struct minisock *minisock = find(*table, &ends);
+
+    if (minisock && minisock->cookie == socket->cookie)
+        forget(table, minisock);
+}
+
+uint64_t minisocks_replace(struct minisock **table, const struct socket *socket) {
+    const struct ends ends = ends_of(socket);
+    struct minisock *minisock = find(*table, &ends);
+    uint64_t cookie;
+
+    if (!minisock)
+        return 0;
+    cookie = minisock->cookie;
+    forget(table, minisock);
+    return cookie == socket->cookie ? 0 : cookie;
+}
+
+void minisocks_clear(struct minisock **table) {
+    struct minisock *minisock, *next;
+
+    HASH_ITER(hh, *table, minisock, next) {
+        forget(table, minisock);
+    }
+}
