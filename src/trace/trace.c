@@ -40,6 +40,13 @@
 #define TIMER_SLACK_NS   (20 * NS_PER_MS)
 #define UNASKED_SLACK_NS (3 * NS_PER_S)
 
+/* What is asked for so long after it has happened may have ended since: one in TIME_WAIT stands for
+ * a second at least before another takes its addresses (net.ipv4.tcp_tw_reuse). */
+#define LATE_NS NS_PER_S
+
+/* The most that a timer of the kernel may be off (CONFIG_HZ=100). */
+#define JIFFY_NS (10 * NS_PER_MS)
+
 #define STATES (TCP_STATES_ALL & ~TCP_STATE_BIT(TCP_STATE_BOUND_INACTIVE))
 
 /* What sock_diag answered last when it was asked for a minisock. */
@@ -63,6 +70,7 @@ struct trace_source {
     int64_t next_look_ns;
     bool walk_due;
     bool has_gap;      /* something was lost since the last walk */
+    int64_t last_ns;   /* of the last record */
     uint32_t came;     /* with the last look */
     bool stands_alone; /* on_state_meanwhile() was refused */
 };
@@ -211,6 +219,9 @@ static void take_moved_on(struct trace_source *source, const struct socket *mini
     if (ran_ns > asked_ns - since_ns)
         ran_ns = asked_ns - since_ns;
     then.timer_ms += (uint32_t)(ran_ns / NS_PER_MS);
+    /* Not before what led to it, as far as a jiffy may tell. */
+    if (asked_ns - ran_ns < source->last_ns && asked_ns - ran_ns > source->last_ns - JIFFY_NS)
+        ran_ns = asked_ns - source->last_ns;
     source->observer->seen(source->observer->into, &then, asked_ns - ran_ns);
 }
 
@@ -317,6 +328,7 @@ static int take(void *into, void *data, size_t size) {
     struct socket socket;
 
     source->came++;
+    source->last_ns = (int64_t)record->at_ns;
     read_socket(record, &socket);
     if (size >= sizeof(struct trace_last_record))
         read_counters(data, &socket);
