@@ -442,7 +442,7 @@ static void say_unowned(struct watch *watch, int64_t at_ns, bool is_end) {
         .kind = EVENT_LOST,
         .at_ns = at_ns,
         .count = watch->unowned,
-        .reason = "they were over before /proc was read for their process",
+        .reason = "over before /proc was read for the process",
     };
 
     if (watch->unowned == 0 || (at_ns < watch->next_unowned_ns && !is_end))

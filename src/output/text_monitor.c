@@ -123,6 +123,13 @@ static void put_timer(struct writer *writer, const struct socket *socket) {
     }
 }
 
+/* States that pass within a round trip, if all is well: whose moment is told as it comes is about
+ * to leave them. */
+#define PASSING_STATES                                                                             \
+    (TCP_STATE_BIT(TCP_STATE_SYN_SENT) | TCP_STATE_BIT(TCP_STATE_SYN_RECV) |                       \
+     TCP_STATE_BIT(TCP_STATE_FIN_WAIT1) | TCP_STATE_BIT(TCP_STATE_CLOSING) |                       \
+     TCP_STATE_BIT(TCP_STATE_LAST_ACK))
+
 /* Who has to act in a state that waits for somebody. */
 static void put_meaning(struct output *output, const struct event *event) {
     const struct tcp_meaning *meaning = tcp_meaning(event->to);
@@ -130,6 +137,8 @@ static void put_meaning(struct output *output, const struct event *event) {
     struct writer *writer = &output->writer;
 
     if (!meaning->waits || !event->socket)
+        return;
+    if (event->exact && event->kind != EVENT_STUCK && (PASSING_STATES & TCP_STATE_BIT(event->to)))
         return;
     text_begin_words(output);
     writer_text(writer, meaning->waits);
@@ -180,8 +189,8 @@ static void put_cause(struct writer *writer, const struct event *event) {
                     "no connection came of it: refused, unreachable, timed out or given up, "
                     "which was not seen");
     else if (event->cause == CAUSE_UNKNOWN && event->from == TCP_STATE_FIN_WAIT2)
-        writer_text(writer, "ended before its time: what the peer still sent was answered with a "
-                            "reset, or an administrator destroyed it");
+        writer_text(writer, "ended before its time, how was not seen: a reset of the peer, data of "
+                            "it that a reset answered, or an administrator");
     else if (event->cause == CAUSE_UNKNOWN && event->held)
         writer_text(writer, "ended by a reset, a timeout or an administrator, which was not seen");
     else if (event->cause == CAUSE_ABORTED && event->from == TCP_STATE_SYN_SENT)

@@ -299,6 +299,8 @@ static void take_move(struct trace_source *source, const struct trace_record *re
         take_possible_wait(source, record, &move);
         return;
     }
+    if (move.kind == MOVE_STATE && socket->state == TCP_STATE_ESTABLISHED)
+        end_replaced(source, &move);
     if (move.kind == MOVE_STATE && socket->state == TCP_STATE_FIN_WAIT2 && socket->inode == 0)
         read_timer(source, socket, move.at_ns);
     source->observer->moved(source->observer->into, &move);

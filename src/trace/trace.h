@@ -31,7 +31,8 @@ int trace_source_catch_up(struct trace_source *source);
 int trace_source_look(struct trace_source *source, const struct socket *socket,
                       struct socket *found);
 
-/* Whether more has happened than was read at a time: what sock_diag says now is then ahead of it. */
+/* Whether more has happened than was read at a time: what sock_diag says now is then ahead of it.
+ */
 bool trace_source_is_behind(const struct trace_source *source);
 
 #endif
