@@ -40,10 +40,6 @@
 #define TIMER_SLACK_NS   (20 * NS_PER_MS)
 #define UNASKED_SLACK_NS (3 * NS_PER_S)
 
-/* What is asked for so long after it has happened may have ended since: one in TIME_WAIT stands for
- * a second at least before another takes its addresses (net.ipv4.tcp_tw_reuse). */
-#define LATE_NS NS_PER_S
-
 /* The most that a timer of the kernel may be off (CONFIG_HZ=100). */
 #define JIFFY_NS (10 * NS_PER_MS)
 
@@ -179,13 +175,10 @@ static void take_request(struct trace_source *source, const struct socket *socke
 }
 
 /* The state in which a socket left a minisock behind; UNKNOWN: it did not. After FINs both ways
- * that is TIME_WAIT. It is FIN_WAIT2 of an orphan, whose minisock may have got the peer's FIN by
- * now; if nobody can be asked for it, or it is late for that, of one without an error
- * (tcp_time_wait(), net/ipv4/tcp_minisocks.c). */
+ * that is TIME_WAIT. It is FIN_WAIT2 of an orphan without an error, whose minisock may have got
+ * the peer's FIN by now, or be over (tcp_time_wait(), net/ipv4/tcp_minisocks.c). */
 static enum tcp_state left_behind(const struct trace_record *record, const struct answer *answer) {
-    const bool is_late = answer->asked_ns > (int64_t)record->at_ns + LATE_NS;
-    const bool may = (answer->is == NOT_KNOWN || (answer->is == NONE_STANDS && is_late)) &&
-                     !record->error && !record->inode;
+    const bool may = !record->error && !record->inode;
 
     if (record->to == TCP_STATE_TIME_WAIT)
         return TCP_STATE_TIME_WAIT;
@@ -244,9 +237,9 @@ static void take_possible_wait(struct trace_source *source, const struct trace_r
         return;
     if (now && now->state != left)
         take_moved_on(source, now, move->at_ns, answer->asked_ns);
-    if (answer->is == NONE_STANDS)
+    if (answer->is == NONE_STANDS && left == TCP_STATE_TIME_WAIT)
         observer->ended(observer->into, minisock.cookie, clock_now());
-    else
+    else /* what has ended a FIN_WAIT2 may be told next */
         await(source, now ? now : &minisock, move->at_ns);
 }
 
