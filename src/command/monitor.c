@@ -271,11 +271,12 @@ static void show(struct watch *watch, const struct event *event, bool first) {
         finish(watch, options->until ? STATUS_NOT_REACHED : STATUS_DONE);
 }
 
-/* Whether it ended as a process held it, or may have between two walks, and nobody knows which. */
+/* Whether it ended as a process held it, or may have between two walks, and nobody knows which. No
+ * process holds a request. */
 static bool ended_unowned(const struct event *event) {
     const struct connection *connection = event->connection;
-    const bool may_have_been =
-        connection->born_seen && !connection->traced && connection->owner.pid == 0;
+    const bool may_have_been = connection->born_seen && !connection->traced &&
+                               connection->owner.pid == 0 && event->from != TCP_STATE_SYN_RECV;
 
     return event->kind == EVENT_CLOSED && !connection->owner_known &&
            (connection->inode || (event->socket && event->socket->inode) || may_have_been);

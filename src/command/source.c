@@ -12,7 +12,7 @@
 /* Without the right, or in a build without BPF, polling is what everybody expects. Where it is
  * descriptors that are short, polling will say so. */
 static bool is_usual(int error) {
-    return error == EPERM || error == EACCES || error == ENOSYS || proc_shortage(error);
+    return error == EPERM || error == EACCES || error == ENOPKG || proc_shortage(error);
 }
 
 bool source_open(struct source *source, enum source_choice choice, const struct filter *filter,

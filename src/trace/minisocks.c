@@ -16,7 +16,7 @@
 struct ends {
     struct address local, remote;
     uint16_t local_port, remote_port;
-    uint32_t netns;
+    uint32_t netns, ifindex;
 };
 
 struct minisock {
@@ -26,8 +26,14 @@ struct minisock {
 };
 
 static struct ends ends_of(const struct socket *socket) {
-    return (struct ends){socket->local, socket->remote, socket->local_port, socket->remote_port,
-                         socket->netns};
+    return (struct ends){
+        .local = socket->local,
+        .remote = socket->remote,
+        .local_port = socket->local_port,
+        .remote_port = socket->remote_port,
+        .netns = socket->netns,
+        .ifindex = socket->ifindex,
+    };
 }
 
 static struct minisock *find(struct minisock *table, const struct ends *ends) {

@@ -9,7 +9,7 @@ struct trace_source *trace_source_open(const struct filter *filter, bool all_net
                                        const struct observer *observer, char why[TRACE_WHY_SIZE]) {
     (void)filter, (void)all_netns, (void)observer;
     snprintf(why, TRACE_WHY_SIZE, "this build has no trace source (./configure --with-bpf)");
-    errno = ENOSYS;
+    errno = ENOPKG;
     return NULL;
 }
 

@@ -28,7 +28,7 @@ struct trace_record {
     __u32 inode, uid, ifindex;
     __u32 netns; /* 0: the one that the filter names */
     __u32 pid;   /* of the task that acted on its own socket; inode 0: that closed it. 0: any, or
-                  * one that the reader cannot see */
+                  * one in another pid namespace than the reader */
     __u16 local_port, remote_port, error;
     __u8 kind, from, to, inet6;
     __u8 meanwhile; /* of on_state_meanwhile(): once in a while on_state() has reported it, too */

@@ -65,9 +65,13 @@ struct trace_source {
     uint64_t unread, unseen; /* as last said: that found no room, and that were passed over */
     int64_t next_look_ns;
     bool walk_due;
-    bool has_gap;      /* something was lost since the last walk */
-    int64_t last_ns;   /* of the last record */
-    uint32_t came;     /* with the last look */
+    bool has_gap;    /* something was lost since the last walk */
+    int64_t last_ns; /* of the last record */
+    bool came;       /* something came with the last look */
+    uint32_t read;   /* records, the last time */
+    /* How often on_state() was passed over before the first that is watched came, and then until
+     * on_state_meanwhile() did. */
+    uint64_t misses_quiet, misses_before;
     bool stands_alone; /* on_state_meanwhile() was refused */
 };
 
@@ -134,6 +138,14 @@ static void await(struct trace_source *source, const struct socket *socket, int6
         minisocks_add(&source->minisocks, socket);
     waiting.expires_ns =
         now_ns + (is_minisock(socket) ? timer_ns : TCP_REQUEST_NS) + UNASKED_SLACK_NS;
+    await_until(source, &waiting);
+}
+
+/* What has ended a minisock may be in the ring: it is asked for once all that is there was read. */
+static void await_all_read(struct trace_source *source, const struct socket *minisock) {
+    struct waiting waiting = waiting_for(minisock);
+
+    waiting.since_ns = waiting.due_ns = waiting.expires_ns = clock_now();
     await_until(source, &waiting);
 }
 
@@ -239,7 +251,9 @@ static void take_possible_wait(struct trace_source *source, const struct trace_r
         take_moved_on(source, now, move->at_ns, answer->asked_ns);
     if (answer->is == NONE_STANDS && left == TCP_STATE_TIME_WAIT)
         observer->ended(observer->into, minisock.cookie, clock_now());
-    else /* what has ended a FIN_WAIT2 may be told next */
+    else if (answer->is == NONE_STANDS)
+        await_all_read(source, &minisock);
+    else
         await(source, now ? now : &minisock, move->at_ns);
 }
 
@@ -316,26 +330,31 @@ static void take_minisock_reset(struct trace_source *source, struct socket *sock
     observer->moved(observer->into, &moves[1]);
 }
 
+static void take_record(struct trace_source *source, const struct trace_record *record,
+                        struct socket *socket) {
+    if (record->kind == TRACE_REQUEST)
+        take_request(source, socket, (int64_t)record->at_ns);
+    else if (record->kind == TRACE_MINISOCK_RESET)
+        take_minisock_reset(source, socket, (int64_t)record->at_ns);
+    else
+        take_move(source, record, socket);
+}
+
 /* Returns -EAGAIN where others have to have their turn. */
 static int take(void *into, void *data, size_t size) {
     struct trace_source *source = into;
     const struct trace_record *record = data;
     struct socket socket;
 
-    source->came++;
+    source->came = true;
+    source->read++;
     source->last_ns = (int64_t)record->at_ns;
     read_socket(record, &socket);
     if (size >= sizeof(struct trace_last_record))
         read_counters(data, &socket);
-    if (!filter_matches(source->filter, &socket))
-        return 0;
-    if (record->kind == TRACE_REQUEST)
-        take_request(source, &socket, (int64_t)record->at_ns);
-    else if (record->kind == TRACE_MINISOCK_RESET)
-        take_minisock_reset(source, &socket, (int64_t)record->at_ns);
-    else
-        take_move(source, record, &socket);
-    return source->came < READ_MAX ? 0 : -EAGAIN;
+    if (filter_matches(source->filter, &socket))
+        take_record(source, record, &socket);
+    return source->read < READ_MAX ? 0 : -EAGAIN;
 }
 
 /* A walk: at the beginning, and where records were lost. */
@@ -343,7 +362,7 @@ static int take(void *into, void *data, size_t size) {
 static bool take_seen(void *into, const struct socket *socket, int64_t at_ns) {
     struct trace_source *source = into;
 
-    source->came++;
+    source->came = true;
     source->observer->seen(source->observer->into, socket, at_ns);
     if (needs_asking(socket))
         await(source, socket, at_ns);
@@ -361,6 +380,17 @@ static int walk(struct trace_source *source) {
         return -1;
     observer->end_walk(observer->into, clock_now());
     return 0;
+}
+
+static int read_ring(struct trace_source *source) {
+    int result;
+
+    source->read = 0;
+    result = ring_buffer__consume(source->ring);
+    if (result >= 0 || result == -EAGAIN)
+        return 0;
+    errno = -result;
+    return -1;
 }
 
 /* What sock_diag has to be asked for. */
@@ -407,7 +437,7 @@ static void ask_for(struct trace_source *source, const struct waiting *waiting) 
         ask_later(source, waiting, now_ns);
     } else if (!is_traced(&asked)) {
         /* What a request has become may be over, and is told first. */
-        ring_buffer__consume(source->ring);
+        read_ring(source);
         minisocks_remove(&source->minisocks, &asked);
         source->observer->ended(source->observer->into, asked.cookie, clock_now());
     }
@@ -436,18 +466,19 @@ static uint64_t misses_of(const struct bpf_program *program) {
                : 0;
 }
 
-/* And how often none stood in. Before there is one, nothing that is watched has come, and it was
- * somebody else's: the kernel counts for all alike. */
+/* And how often none stood in. The kernel counts for all sockets alike: as long as nothing that is
+ * watched has come it was somebody else's. */
 static uint64_t passed_over(const struct trace_source *source) {
     const struct trace_bpf *bpf = source->bpf;
     struct bpf_program *program;
     uint64_t count = 0;
 
     bpf_object__for_each_program(program, bpf->obj) {
-        if (program == bpf->progs.on_state_meanwhile ||
-            (program == bpf->progs.on_state && !source->stands_alone))
-            continue;
-        count += misses_of(program);
+        if (program == bpf->progs.on_state)
+            count += source->stands_alone ? misses_of(program) - source->misses_quiet
+                                          : source->misses_before;
+        else if (program != bpf->progs.on_state_meanwhile)
+            count += misses_of(program);
     }
     return count;
 }
@@ -471,6 +502,22 @@ static void stand_in(struct trace_source *source) {
              "one now: %s",
              strerror(errno));
     source->observer->blind(source->observer->into, reason, clock_now());
+}
+
+/* It comes with the first that is watched; what was missed since the look before may have been of
+ * it. */
+static void stand_in_if_due(struct trace_source *source) {
+    uint64_t misses;
+
+    if (source->bpf->links.on_state_meanwhile || source->stands_alone)
+        return;
+    if (source->came)
+        stand_in(source);
+    misses = misses_of(source->bpf->progs.on_state);
+    if (source->came)
+        source->misses_before = misses - source->misses_quiet;
+    else
+        source->misses_quiet = misses;
 }
 
 /* Says that some of the events counted are new. */
@@ -498,30 +545,21 @@ static bool has_lost(struct trace_source *source) {
            have_unread;
 }
 
-static int read_ring(struct trace_source *source) {
-    const int result = ring_buffer__consume(source->ring);
-
-    if (result >= 0 || result == -EAGAIN)
-        return 0;
-    errno = -result;
-    return -1;
-}
-
 static int step(struct trace_source *source) {
-    source->came = 0;
+    source->came = false;
     if ((source->walk_due && walk(source) < 0) || read_ring(source) < 0)
         return -1;
+    stand_in_if_due(source);
     source->has_gap |= has_lost(source);
+    /* At once, before more comes, and after all that had come: what moves before a walk and is read
+     * after it loses its moment. */
+    if (source->has_gap && !trace_source_is_behind(source) &&
+        (walk(source) < 0 || read_ring(source) < 0))
+        return -1;
     if (trace_source_is_behind(source)) {
         source->next_look_ns = 0;
         return 0;
     }
-    /* At once, before more comes, and after all that had come: what moves before a walk and is read
-     * after it loses its moment. */
-    if (source->has_gap && (walk(source) < 0 || read_ring(source) < 0))
-        return -1;
-    if (source->came)
-        stand_in(source);
     spaces_rest(source->spaces, clock_now());
     source->next_look_ns = clock_now() + LOOK_IDLE_NS;
     if (!ask(source, clock_now()) || source->came)
@@ -586,6 +624,10 @@ int trace_source_run(struct trace_source *source, int64_t until_ns, const sigset
     const int64_t wake_ns = until_ns < source->next_look_ns ? until_ns : source->next_look_ns;
     const struct timespec left = clock_left(wake_ns);
 
+    /* A descriptor that is always ready would never let a signal in. */
+    if (trace_source_is_behind(source) &&
+        ppoll(NULL, 0, &(struct timespec){.tv_nsec = 0}, unblocked) < 0)
+        return -1;
     if (ppoll(&descriptor, 1, &left, unblocked) < 0)
         return -1;
     return step(source);
@@ -609,5 +651,5 @@ int trace_source_look(struct trace_source *source, const struct socket *socket,
 }
 
 bool trace_source_is_behind(const struct trace_source *source) {
-    return source->came >= READ_MAX;
+    return source->read >= READ_MAX;
 }
