@@ -45,33 +45,19 @@ int capture_open(const char *device) {
     return -1;
 }
 
-/* Two clocks are read at the same moment, unless something else ran in between: then once more, as
- * segments of two sockets would change places. */
-#define SAME_MOMENT_NS (20 * 1000)
-#define READINGS_MAX   10
-
-static void read_clocks(int64_t *now_ns, int64_t *wall_ns) {
-    int readings = 0;
-
-    do {
-        *now_ns = clock_now();
-        *wall_ns = clock_read(CLOCK_REALTIME);
-    } while (clock_now() - *now_ns > SAME_MOMENT_NS && ++readings < READINGS_MAX);
-}
-
 /* The kernel's stamp is of the wall clock. */
 static int64_t stamp_of(struct msghdr *message) {
     struct cmsghdr *control = CMSG_FIRSTHDR(message);
     struct timespec stamp;
-    int64_t now_ns, wall_ns, ago_ns;
+    int64_t at_ns, now_ns;
 
-    read_clocks(&now_ns, &wall_ns);
     if (!control || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SO_TIMESTAMPNS)
-        return now_ns;
+        return clock_now();
     memcpy(&stamp, CMSG_DATA(control), sizeof(stamp));
-    ago_ns = wall_ns - (stamp.tv_sec * NS_PER_S + stamp.tv_nsec);
+    at_ns = clock_of_wall(stamp.tv_sec * NS_PER_S + stamp.tv_nsec);
+    now_ns = clock_now();
     /* Where the wall clock was set meanwhile the stamp says nothing. */
-    return ago_ns >= 0 && ago_ns < NS_PER_S ? now_ns - ago_ns : now_ns;
+    return at_ns <= now_ns && at_ns > now_ns - NS_PER_S ? at_ns : now_ns;
 }
 
 bool capture_next(int fd, struct segment *segment, bool *outgoing, int64_t *at_ns) {

@@ -22,8 +22,28 @@ struct timespec clock_left(int64_t until_ns) {
     return (struct timespec){.tv_sec = left_ns / NS_PER_S, .tv_nsec = left_ns % NS_PER_S};
 }
 
+/* Two clocks are read at the same moment, unless something else ran in between. */
+#define SAME_MOMENT_NS (20 * 1000)
+#define READINGS_MAX   10
+
+/* By how much the wall clock is ahead of clock_now(). */
+static int64_t wall_ahead(void) {
+    int64_t before_ns, ahead_ns;
+    int readings = 0;
+
+    do {
+        before_ns = clock_now();
+        ahead_ns = clock_read(CLOCK_REALTIME) - before_ns;
+    } while (clock_now() - before_ns > SAME_MOMENT_NS && ++readings < READINGS_MAX);
+    return ahead_ns;
+}
+
+int64_t clock_of_wall(int64_t wall_ns) {
+    return wall_ns - wall_ahead();
+}
+
 struct timespec clock_wall(int64_t at_ns) {
-    const int64_t wall = clock_read(CLOCK_REALTIME) - (clock_now() - at_ns);
+    const int64_t wall = at_ns + wall_ahead();
 
     return (struct timespec){.tv_sec = wall / NS_PER_S, .tv_nsec = wall % NS_PER_S};
 }

@@ -20,5 +20,7 @@ struct timespec clock_left(int64_t until_ns);
 /* The wall clock at the moment `at_ns` of clock_now(), as the two clocks stand to each other now.
  */
 struct timespec clock_wall(int64_t at_ns);
+/* The reverse, of nanoseconds of CLOCK_REALTIME. */
+int64_t clock_of_wall(int64_t wall_ns);
 
 #endif
