@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/minisocks.h"
 
-#include <stdlib.h>
+#include "units/hash.h"
 
-/* uthash then returns where memory runs out, instead of ending the process. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
+#include <stdlib.h>
 
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 10
 /* The analyzer does not see that uthash keeps them in the table. */

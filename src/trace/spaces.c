@@ -4,16 +4,13 @@
 #include "netns/netns.h"
 #include "units/clock.h"
 #include "units/duration.h"
+#include "units/hash.h"
 #include "units/proc.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* uthash then returns where memory runs out, instead of ending the process. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 10
 /* The analyzer does not see that uthash keeps them in spaces->table. */
@@ -84,14 +81,6 @@ static void forget(struct spaces *spaces, struct space *space) {
     close_space(space);
     free(space->path);
     free(space);
-}
-
-static void close_all(struct spaces *spaces) {
-    struct space *space, *next;
-
-    HASH_ITER(hh, spaces->table, space, next) {
-        close_space(space);
-    }
 }
 
 void spaces_free(struct spaces *spaces) {
@@ -261,7 +250,7 @@ int spaces_dump(struct spaces *spaces, const struct filter *filter, uint32_t sta
 
     if (spaces->here)
         return sockdiag_dump(spaces->here, filter, states, take, into);
-    close_all(spaces);
+    spaces_rest(spaces, INT64_MAX); /* what look-ups have left open */
     if (search(spaces, now_ns) < 0)
         return -1;
     HASH_ITER(hh, spaces->table, space, next) {

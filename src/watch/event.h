@@ -8,10 +8,7 @@
 
 #include "process/owner.h"
 #include "socket/socket.h"
-
-/* uthash then returns where memory runs out, instead of ending the process. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
+#include "units/hash.h"
 
 /* Why a connection ended. UNKNOWN: what was seen does not decide it. */
 enum cause {
