@@ -126,9 +126,8 @@ static void put_timer(struct writer *writer, const struct socket *socket) {
 /* States that pass within a round trip, if all is well: whose moment is told as it comes is about
  * to leave them. */
 #define PASSING_STATES                                                                             \
-    (TCP_STATE_BIT(TCP_STATE_SYN_SENT) | TCP_STATE_BIT(TCP_STATE_SYN_RECV) |                       \
-     TCP_STATE_BIT(TCP_STATE_FIN_WAIT1) | TCP_STATE_BIT(TCP_STATE_CLOSING) |                       \
-     TCP_STATE_BIT(TCP_STATE_LAST_ACK))
+    (TCP_STATES_TRANSIENT &                                                                        \
+     ~(TCP_STATE_BIT(TCP_STATE_FIN_WAIT2) | TCP_STATE_BIT(TCP_STATE_CLOSE_WAIT)))
 
 /* Who has to act in a state that waits for somebody. */
 static void put_meaning(struct output *output, const struct event *event) {

@@ -80,16 +80,14 @@ static bool choose_programs(struct trace_bpf *bpf, char why[TRACE_WHY_SIZE]) {
 }
 
 static void say_why_not(int error, char why[TRACE_WHY_SIZE]) {
-    if ((error == EPERM || error == EACCES) && geteuid() == 0)
-        snprintf(why, TRACE_WHY_SIZE,
-                 "bpf(2) is not for this root (seccomp, a container without CAP_BPF and "
-                 "CAP_PERFMON, or lockdown): %s",
-                 strerror(error));
-    else if (error == EPERM || error == EACCES)
-        snprintf(why, TRACE_WHY_SIZE, "it needs root, or CAP_BPF and CAP_PERFMON: %s",
-                 strerror(error));
-    else
-        snprintf(why, TRACE_WHY_SIZE, "the kernel does not take the program: %s", strerror(error));
+    const char *reason = geteuid() == 0
+                             ? "bpf(2) is not for this root (seccomp, a container without CAP_BPF "
+                               "and CAP_PERFMON, or lockdown)"
+                             : "it needs root, or CAP_BPF and CAP_PERFMON";
+
+    if (error != EPERM && error != EACCES)
+        reason = "the kernel does not take the program";
+    snprintf(why, TRACE_WHY_SIZE, "%s: %s", reason, strerror(error));
 }
 
 /* A reader in another pid namespace than the first does not know the first one's numbers

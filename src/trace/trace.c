@@ -321,7 +321,7 @@ static void take_minisock_reset(struct trace_source *source, struct socket *sock
     struct socket minisock = minisock_of(socket), last = *socket;
     const struct move moves[] = {
         {.kind = MOVE_RESET_SENT, .socket = &minisock, .at_ns = at_ns},
-        {.from = TCP_STATE_FIN_WAIT2, .socket = &last, .at_ns = at_ns},
+        {.kind = MOVE_STATE, .from = TCP_STATE_FIN_WAIT2, .socket = &last, .at_ns = at_ns},
     };
 
     minisock.state = TCP_STATE_FIN_WAIT2;
@@ -491,8 +491,6 @@ static void stand_in(struct trace_source *source) {
     struct trace_bpf *bpf = source->bpf;
     char reason[160];
 
-    if (bpf->links.on_state_meanwhile || source->stands_alone)
-        return;
     bpf->links.on_state_meanwhile = bpf_program__attach(bpf->progs.on_state_meanwhile);
     if (bpf->links.on_state_meanwhile)
         return;
@@ -581,7 +579,6 @@ static void say_why_no_tables(bool all_netns, int error, char why[TRACE_WHY_SIZE
 struct trace_source *trace_source_open(const struct filter *filter, bool all_netns,
                                        const struct observer *observer, char why[TRACE_WHY_SIZE]) {
     struct trace_source *source = calloc(1, sizeof(*source));
-    int error;
 
     if (!source) {
         snprintf(why, TRACE_WHY_SIZE, "%s", strerror(errno));
@@ -602,13 +599,13 @@ struct trace_source *trace_source_open(const struct filter *filter, bool all_net
     }
     if (source->ring)
         return source;
-    error = errno;
     trace_source_close(source);
-    errno = error;
     return NULL;
 }
 
 void trace_source_close(struct trace_source *source) {
+    const int saved = errno;
+
     if (!source)
         return;
     ring_buffer__free(source->ring);
@@ -617,6 +614,7 @@ void trace_source_close(struct trace_source *source) {
     waiting_clear(&source->waiting);
     minisocks_clear(&source->minisocks);
     free(source);
+    errno = saved;
 }
 
 int trace_source_run(struct trace_source *source, int64_t until_ns, const sigset_t *unblocked) {
@@ -625,21 +623,20 @@ int trace_source_run(struct trace_source *source, int64_t until_ns, const sigset
     const struct timespec left = clock_left(wake_ns);
 
     /* A descriptor that is always ready would never let a signal in. */
-    if (trace_source_is_behind(source) &&
-        ppoll(NULL, 0, &(struct timespec){.tv_nsec = 0}, unblocked) < 0)
-        return -1;
-    if (ppoll(&descriptor, 1, &left, unblocked) < 0)
+    if (ppoll(&descriptor, trace_source_is_behind(source) ? 0 : 1, &left, unblocked) < 0)
         return -1;
     return step(source);
 }
 
 int trace_source_catch_up(struct trace_source *source) {
     const int64_t now_ns = clock_now();
+    int reads = 0;
 
     /* All that may wait, and not what goes on coming. */
-    for (int i = 0; i < READS_OF_ALL && (i == 0 || trace_source_is_behind(source)); i++)
+    do {
         if (step(source) < 0)
             return -1;
+    } while (trace_source_is_behind(source) && ++reads < READS_OF_ALL);
     while (!ask(source, now_ns))
         ;
     return 0;
