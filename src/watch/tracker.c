@@ -45,7 +45,7 @@
 
 /* Where that many were followed at once, what they took is given back when so few of them are left.
  */
-#define MANY      10000
+#define MANY      1000
 #define FEW_SHARE 4
 
 /* So many sockets are remembered that may go on under another cookie. */
