@@ -145,6 +145,9 @@ struct {
 /* Records that found no room. */
 __u64 lost;
 
+/* Until on_state_meanwhile() has come the reader is woken by the first that waits. */
+bool stood_in;
+
 /* The moves that on_state() has been called for on this processor, and on_state_meanwhile() has not
  * yet: the last, and the one before. */
 struct call {
@@ -322,6 +325,8 @@ static __always_inline void fill_socket(struct trace_record *record, const struc
 static __always_inline void end(void *record, __u64 size, bool wanted) {
     if (!wanted)
         bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+    else if (!stood_in)
+        bpf_ringbuf_submit(record, 0);
     else if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) % WAKE_SIZE < size + BPF_RINGBUF_HDR_SZ)
         bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
     else

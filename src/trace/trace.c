@@ -340,6 +340,41 @@ static void take_record(struct trace_source *source, const struct trace_record *
         take_move(source, record, socket);
 }
 
+/* How often a program was passed over, as it ran already on that processor. 0 also where the kernel
+ * does not say: see stand_in(). */
+static uint64_t misses_of(const struct bpf_program *program) {
+    struct bpf_prog_info info = {0};
+    uint32_t size = sizeof(info);
+
+    return bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0
+               ? info.recursion_misses
+               : 0;
+}
+
+/* on_state_meanwhile() takes as long as on_state() does to find that it has nothing to do,
+ * whoever's connections these are: so it comes with the first socket that is watched, before that
+ * is looked at any closer. Kernels that forbid all of bpf(2) to whom privileges were dropped for
+ * refuse it: with kernel.unprivileged_bpf_disabled those before Linux 5.19. */
+static void stand_in(struct trace_source *source) {
+    struct trace_bpf *bpf = source->bpf;
+    char reason[160];
+
+    if (bpf->bss->stood_in)
+        return;
+    bpf->links.on_state_meanwhile = bpf_program__attach(bpf->progs.on_state_meanwhile);
+    if (!bpf->links.on_state_meanwhile) {
+        source->stands_alone = true;
+        snprintf(reason, sizeof(reason),
+                 "what moves where the program runs already may be missed: the kernel takes no "
+                 "second one now: %s",
+                 strerror(errno));
+        source->observer->blind(source->observer->into, reason, clock_now());
+    }
+    bpf->bss->stood_in = true;
+    /* What was missed since the look before may have been of that socket. */
+    source->misses_before = misses_of(bpf->progs.on_state) - source->misses_quiet;
+}
+
 /* Returns -EAGAIN where others have to have their turn. */
 static int take(void *into, void *data, size_t size) {
     struct trace_source *source = into;
@@ -349,6 +384,7 @@ static int take(void *into, void *data, size_t size) {
     source->came = true;
     source->read++;
     source->last_ns = (int64_t)record->at_ns;
+    stand_in(source);
     read_socket(record, &socket);
     if (size >= sizeof(struct trace_last_record))
         read_counters(data, &socket);
@@ -363,6 +399,7 @@ static bool take_seen(void *into, const struct socket *socket, int64_t at_ns) {
     struct trace_source *source = into;
 
     source->came = true;
+    stand_in(source);
     source->observer->seen(source->observer->into, socket, at_ns);
     if (needs_asking(socket))
         await(source, socket, at_ns);
@@ -455,19 +492,8 @@ static bool ask(struct trace_source *source, int64_t now_ns) {
     return false;
 }
 
-/* How often a program was passed over, as it ran already on that processor. 0 also where the kernel
- * does not say: see stand_in(). */
-static uint64_t misses_of(const struct bpf_program *program) {
-    struct bpf_prog_info info = {0};
-    uint32_t size = sizeof(info);
-
-    return bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0
-               ? info.recursion_misses
-               : 0;
-}
-
-/* And how often none stood in. The kernel counts for all sockets alike: as long as nothing that is
- * watched has come it was somebody else's. */
+/* How often a program was passed over, and none stood in. The kernel counts for all sockets alike:
+ * as long as nothing that is watched has come it was somebody else's. */
 static uint64_t passed_over(const struct trace_source *source) {
     const struct trace_bpf *bpf = source->bpf;
     struct bpf_program *program;
@@ -481,41 +507,6 @@ static uint64_t passed_over(const struct trace_source *source) {
             count += misses_of(program);
     }
     return count;
-}
-
-/* on_state_meanwhile() takes as long as on_state() does to find that it has nothing to do,
- * whoever's connections these are: so it comes with the first socket that is watched. Kernels that
- * forbid all of bpf(2) to whom privileges were dropped for refuse it: with
- * kernel.unprivileged_bpf_disabled those before Linux 5.19. */
-static void stand_in(struct trace_source *source) {
-    struct trace_bpf *bpf = source->bpf;
-    char reason[160];
-
-    bpf->links.on_state_meanwhile = bpf_program__attach(bpf->progs.on_state_meanwhile);
-    if (bpf->links.on_state_meanwhile)
-        return;
-    source->stands_alone = true;
-    snprintf(reason, sizeof(reason),
-             "what moves where the program runs already may be missed: the kernel takes no second "
-             "one now: %s",
-             strerror(errno));
-    source->observer->blind(source->observer->into, reason, clock_now());
-}
-
-/* It comes with the first that is watched; what was missed since the look before may have been of
- * it. */
-static void stand_in_if_due(struct trace_source *source) {
-    uint64_t misses;
-
-    if (source->bpf->links.on_state_meanwhile || source->stands_alone)
-        return;
-    if (source->came)
-        stand_in(source);
-    misses = misses_of(source->bpf->progs.on_state);
-    if (source->came)
-        source->misses_before = misses - source->misses_quiet;
-    else
-        source->misses_quiet = misses;
 }
 
 /* Says that some of the events counted are new. */
@@ -547,7 +538,8 @@ static int step(struct trace_source *source) {
     source->came = false;
     if ((source->walk_due && walk(source) < 0) || read_ring(source) < 0)
         return -1;
-    stand_in_if_due(source);
+    if (!source->bpf->bss->stood_in)
+        source->misses_quiet = misses_of(source->bpf->progs.on_state);
     source->has_gap |= has_lost(source);
     /* At once, before more comes, and after all that had come: what moves before a walk and is read
      * after it loses its moment. */
