@@ -824,8 +824,9 @@ static bool is_in_doubt(const struct tracker *tracker, const struct connection *
            (uint32_t)connection->cookie % tracker->turns == tracker->turn;
 }
 
-/* The kernel passes a program over now and then where it was interrupted, and does not always count
- * that. A move that is only not read yet has been by the next look. */
+/* A kernel may keep a process of its own from BPF programs: it does not run them, and does not
+ * count that, while this has the processor, whatever comes in from the network then. A move that is
+ * only not read yet has been by the next look. */
 static void doubt(struct tracker *tracker, struct connection *connection, int64_t at_ns) {
     struct socket found;
     int stands;

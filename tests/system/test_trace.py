@@ -178,7 +178,7 @@ class Moves(TraceTest):
             for end in ends:
                 end.close()
         time.sleep(0.3)
-        # Now and then the kernel passes both programs over (TRACING in the manual).
+        # Some kernels keep process 1 from being traced (TRACING in the manual).
         self.end(monitor, passed_over=1)
         closing = [event for event in monitor.events if event.get("to") == "CLOSING"]
         for event in closing:
