@@ -45,7 +45,7 @@
 
 /* Where that many were followed at once, what they took is given back when so few of them are left.
  */
-#define MANY      1000
+#define MANY      100
 #define FEW_SHARE 4
 
 /* So many sockets are remembered that may go on under another cookie. */
@@ -99,9 +99,16 @@ static void forget(struct tracker *tracker, struct connection *connection) {
     HASH_DEL(tracker->table, connection);
     free(connection->totals);
     free(connection);
-    if (tracker->most < MANY || HASH_COUNT(tracker->table) > tracker->most / FEW_SHARE)
+}
+
+/* A few that are left, scattered over the heap, keep a page each: to be called now and then, and
+ * not with each that ends. */
+static void give_back(struct tracker *tracker) {
+    const unsigned left = HASH_COUNT(tracker->table);
+
+    if (tracker->most < MANY || left > tracker->most / FEW_SHARE)
         return;
-    tracker->most = HASH_COUNT(tracker->table);
+    tracker->most = left;
     malloc_trim(0);
 }
 
@@ -110,7 +117,6 @@ void tracker_free(struct tracker *tracker) {
 
     if (!tracker)
         return;
-    tracker->most = 0; /* nothing is left to give back in between */
     HASH_ITER(hh, tracker->table, connection, next) {
         forget(tracker, connection);
     }
@@ -726,6 +732,7 @@ void tracker_end_walk(struct tracker *tracker, int64_t at_ns) {
     tracker->ended_ns[1] = tracker->ended_ns[0];
     tracker->ended_ns[0] = at_ns;
     limit_tombstones(tracker);
+    give_back(tracker);
     if (tracker->lost)
         settle_by(tracker, at_ns + SETTLE_NS);
 }
@@ -888,6 +895,7 @@ int64_t tracker_look_for_stuck(struct tracker *tracker, int64_t at_ns) {
         tracker->doubt_ns = at_ns + DOUBT_NS;
         tracker->turns = 1 + (uint32_t)(count_in_turn(tracker) / DOUBTS_OF_REST);
         tracker->turn = (tracker->turn + 1) % tracker->turns;
+        give_back(tracker);
     }
     HASH_ITER(hh, tracker->table, connection, next) {
         if (is_tombstone(connection))
