@@ -468,9 +468,11 @@ static void catch_up(struct watch *watch) {
 static int64_t settle(struct watch *watch) {
     int64_t settle_ns, stuck_ns = INT64_MAX;
 
-    if (source_is_behind(&watch->source))
+    if (source_is_behind_walk(&watch->source))
         return clock_now();
     settle_ns = tracker_settle(watch->tracker, clock_now());
+    if (source_is_behind(&watch->source))
+        return clock_now();
     if (watch->source.trace) /* of a poll its walks do that */
         stuck_ns = tracker_look_for_stuck(watch->tracker, clock_now());
     return settle_ns < stuck_ns ? settle_ns : stuck_ns;

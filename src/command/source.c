@@ -63,3 +63,7 @@ int source_look(struct source *source, const struct socket *socket, struct socke
 bool source_is_behind(const struct source *source) {
     return source->trace && trace_source_is_behind(source->trace);
 }
+
+bool source_is_behind_walk(const struct source *source) {
+    return source->trace && trace_source_is_behind_walk(source->trace);
+}

@@ -37,3 +37,8 @@ bool trace_source_is_behind(const struct trace_source *source) {
     (void)source;
     return false;
 }
+
+bool trace_source_is_behind_walk(const struct trace_source *source) {
+    (void)source;
+    return false;
+}

@@ -27,6 +27,10 @@
 #define READ_MAX     100000
 #define READS_OF_ALL 4 /* of a ring of 32 MiB, and a little */
 
+/* After a loss the table is read anew once all that waits was read; but where that goes on for so
+ * long, all the same. */
+#define GAP_MAX_NS (10 * NS_PER_S)
+
 /* How often sock_diag is asked for what may go on at any time: orphans in FIN_WAIT2, and requests.
  * What has stood for long is asked for less often, by this share of the time that it has. So many
  * at a time at the most. */
@@ -65,10 +69,11 @@ struct trace_source {
     uint64_t unread, unseen; /* as last said: that found no room, and that were passed over */
     int64_t next_look_ns;
     bool walk_due;
-    bool has_gap;    /* something was lost since the last walk */
-    int64_t last_ns; /* of the last record */
-    bool came;       /* something came with the last look */
-    uint32_t read;   /* records, the last time */
+    int64_t gap_ns;    /* when it was found that something was lost since the last walk; or 0 */
+    int64_t walked_ns; /* when that had ended */
+    int64_t last_ns;   /* of the last record */
+    bool came;         /* something came with the last look */
+    uint32_t read;     /* records, the last time */
     /* How often on_state() was passed over before the first that is watched came, and then until
      * on_state_meanwhile() did. */
     uint64_t misses_quiet, misses_before;
@@ -409,13 +414,15 @@ static bool take_seen(void *into, const struct socket *socket, int64_t at_ns) {
 static int walk(struct trace_source *source) {
     const struct observer *observer = source->observer;
 
-    source->walk_due = source->has_gap = false;
+    source->walk_due = false;
+    source->gap_ns = 0;
     waiting_clear(&source->waiting);
     minisocks_clear(&source->minisocks);
     observer->begin_walk(observer->into);
     if (spaces_dump(source->spaces, source->filter, STATES, take_seen, source) < 0)
         return -1;
-    observer->end_walk(observer->into, clock_now());
+    source->walked_ns = clock_now();
+    observer->end_walk(observer->into, source->walked_ns);
     return 0;
 }
 
@@ -534,17 +541,22 @@ static bool has_lost(struct trace_source *source) {
            have_unread;
 }
 
+/* At once, before more comes, and after all that had come: what moves before a walk and is read
+ * after it loses its moment. */
+static bool gap_is_due(const struct trace_source *source) {
+    return source->gap_ns &&
+           (!trace_source_is_behind(source) || clock_now() - source->gap_ns >= GAP_MAX_NS);
+}
+
 static int step(struct trace_source *source) {
     source->came = false;
     if ((source->walk_due && walk(source) < 0) || read_ring(source) < 0)
         return -1;
     if (!source->bpf->bss->stood_in)
         source->misses_quiet = misses_of(source->bpf->progs.on_state);
-    source->has_gap |= has_lost(source);
-    /* At once, before more comes, and after all that had come: what moves before a walk and is read
-     * after it loses its moment. */
-    if (source->has_gap && !trace_source_is_behind(source) &&
-        (walk(source) < 0 || read_ring(source) < 0))
+    if (has_lost(source) && source->gap_ns == 0)
+        source->gap_ns = clock_now();
+    if (gap_is_due(source) && (walk(source) < 0 || read_ring(source) < 0))
         return -1;
     if (trace_source_is_behind(source)) {
         source->next_look_ns = 0;
@@ -641,4 +653,8 @@ int trace_source_look(struct trace_source *source, const struct socket *socket,
 
 bool trace_source_is_behind(const struct trace_source *source) {
     return source->read >= READ_MAX;
+}
+
+bool trace_source_is_behind_walk(const struct trace_source *source) {
+    return trace_source_is_behind(source) && source->last_ns < source->walked_ns;
 }

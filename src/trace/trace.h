@@ -35,4 +35,7 @@ int trace_source_look(struct trace_source *source, const struct socket *socket,
  */
 bool trace_source_is_behind(const struct trace_source *source);
 
+/* Whether what was read does not even reach to the last walk. */
+bool trace_source_is_behind_walk(const struct trace_source *source);
+
 #endif
