@@ -188,8 +188,8 @@ static bool is_held(struct watch *watch, const struct connection *connection) {
     return look(watch, &socket, &found) == 1 && found.inode == connection->inode;
 }
 
-/* What a trace tells of may be over by now, unlike what a walk has just met: then /proc would be
- * read in vain. */
+/* Returns false where it is not known. What a trace tells of may be over by now, unlike what a walk
+ * has just met: then /proc would be read in vain. */
 static bool look_owner_up(struct watch *watch, const struct connection *connection,
                           struct owner *owner) {
     const bool may_be_over = watch->source.trace && !watch->walking;
@@ -198,7 +198,8 @@ static bool look_owner_up(struct watch *watch, const struct connection *connecti
         return true;
     if (!owners_may_read(watch->owners) || (may_be_over && !is_held(watch, connection)))
         return false;
-    return owners_find(watch->owners, connection->inode, owner);
+    /* One that is held, but by nobody that can be seen, has been handed on. */
+    return owners_find(watch->owners, connection->inode, owner) || may_be_over;
 }
 
 /* Looks the owner up, once for each time that a process takes the socket, and again where a line is
@@ -206,17 +207,19 @@ static bool look_owner_up(struct watch *watch, const struct connection *connecti
  * what was read of /proc: find_missed_owners() looks once more. */
 static void find_owner(struct watch *watch, struct connection *connection,
                        const struct event *event) {
-    const bool acts = event->kind == EVENT_STUCK || event->to == TCP_STATE_CLOSE_WAIT;
+    const bool acts = event->kind == EVENT_STUCK || event->to == TCP_STATE_CLOSE_WAIT ||
+                      event->to == TCP_STATE_FIN_WAIT2;
     struct owner owner;
 
     if (!watch->owners || connection->inode == 0 || (connection->owner_known && !acts))
         return;
+    if (acts && watch->source.trace) /* of a poll each walk forgets */
+        owners_forget_old(watch->owners);
     if (look_owner_up(watch, connection, &owner)) {
         connection->owner = owner;
-        connection->owner_known = true;
-    } else if (!connection->owner_known) {
-        watch->missed_owners = true;
+        connection->owner_known = owner.pid != 0;
     }
+    watch->missed_owners |= !connection->owner_known;
 }
 
 static bool is_shown(const struct options *options, const struct event *event) {

@@ -32,6 +32,9 @@ struct process {
 /* What was not used in so long of the time to read again may be used at once. */
 #define READ_AGAIN_NS (10 * NS_PER_S)
 
+/* What was read so long ago may have been handed on since. */
+#define OLD_NS (100 * NS_PER_MS)
+
 struct owners {
     unsigned share;
     struct slot *slots;
@@ -39,6 +42,7 @@ struct owners {
     struct process *processes;
     size_t process_count;
     enum { NOTHING_READ, RECENT_READ, ALL_READ } state;
+    int64_t read_ns; /* when the first of it was read */
     int64_t next_ns; /* when all may be read again */
     int error;
     uint32_t recent[RECENT_MAX]; /* pids; 0: none */
@@ -60,6 +64,13 @@ void owners_forget(struct owners *owners) {
     owners->processes = NULL;
     owners->size = owners->used = owners->process_count = 0;
     owners->state = NOTHING_READ;
+}
+
+void owners_forget_old(struct owners *owners) {
+    const int64_t now_ns = clock_now();
+
+    if (now_ns >= owners->read_ns + OLD_NS && now_ns >= owners->next_ns)
+        owners_forget(owners);
 }
 
 void owners_free(struct owners *owners) {
@@ -206,7 +217,8 @@ static void read_more(struct owners *owners) {
     const struct dirent *entry;
     char pid[16];
 
-    owners->state++;
+    if (owners->state++ == NOTHING_READ)
+        owners->read_ns = began_ns;
     owners->error = proc ? 0 : errno;
     if (!proc)
         return;

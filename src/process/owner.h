@@ -25,8 +25,10 @@ struct owners;
 struct owners *owners_new(unsigned share);
 void owners_free(struct owners *owners);
 
-/* Forgets what was read, so that the next owners_find() reads /proc again. */
+/* Forgets what was read, so that the next owners_find() reads /proc again; the other only what is
+ * old, and where that may be read again. */
 void owners_forget(struct owners *owners);
+void owners_forget_old(struct owners *owners);
 
 /* Finds who holds the inode. A socket that is not known yet makes it read /proc: first the
  * processes that owned what was asked for before, then, where it is none of theirs, all. Another

@@ -1131,6 +1131,34 @@ class Owners(TraceTest):
         self.assert_closed(monitor, cookie, cause="fin", closed_first="remote")
         self.end(monitor)
 
+    def test_handed_on_after_its_owner_was_known(self):
+        """The line says who has to close it now, and --process finds it with whom it is."""
+        listener, monitor = self.watch("-p", "9998", "--stuck", "300ms")
+        server, client = self.connect(listener)
+        cookie = cookie_of(server)
+        time.sleep(1.3)  # it was looked at meanwhile
+        reading, writing = os.pipe()
+
+        def close_later():
+            client.close()
+            os.read(reading, 1)
+            server.close()
+
+        pid = self.fork(close_later)
+        of_child = self.monitor("-p", "9998", "--process", str(pid))
+        self.wait_until(lambda: takes_signals(of_child.pid), timeout_s=30)
+        server.close()
+        time.sleep(0.3)
+        client.shutdown(socket.SHUT_WR)
+        self.assertEqual(monitor.wait_for(cookie=cookie, to="CLOSE_WAIT")["pid"], pid)
+        self.assertEqual(monitor.wait_for(event="stuck", cookie=cookie)["pid"], pid)
+        of_child.wait_for(cookie=cookie, to="CLOSE_WAIT")
+        os.write(writing, b"x")
+        client.close()
+        self.kill_and_reap(pid)
+        self.assert_closed(monitor, cookie, cause="fin", closed_first="remote")
+        self.end(monitor)
+
     def test_accepted_later(self):
         listener, monitor = self.watch()
         client = socket.create_connection(("127.0.0.1", 9998))
