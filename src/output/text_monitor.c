@@ -75,6 +75,8 @@ static void begin_line(struct output *output, const struct event *event) {
 static void end_line(struct output *output, const struct event *event, int64_t stayed_ns,
                      bool at_least) {
     const struct connection *connection = event->connection;
+    /* Nobody can have accepted what is told as it comes to be. */
+    const bool is_new = event->kind == EVENT_APPEARED && event->exact;
     struct writer *writer = &output->writer;
     const size_t from = writer->len;
 
@@ -86,8 +88,8 @@ static void end_line(struct output *output, const struct event *event, int64_t s
         writer_put(writer, "-", 1);
     }
     writer_pad(writer, from, STAYED_WIDTH);
-    text_owner(writer, &connection->owner, connection->inode, connection->uid, event->to,
-               output->owners);
+    text_owner(writer, &connection->owner, connection->inode, connection->uid,
+               is_new ? TCP_STATE_UNKNOWN : event->to, output->owners);
     if (connection->netns)
         writer_format(writer, "  netns %u", connection->netns);
     writer_put(writer, "\n", 1);
