@@ -466,12 +466,13 @@ static void catch_up(struct watch *watch) {
     say_unowned(watch, clock_now(), true);
 }
 
-/* What time alone brings. Returns when to call it again. What happened first, and is not read yet,
- * would be told twice. */
+/* What time alone brings. Returns when to call it again. Of what a walk has missed, what came
+ * before is told first; and as long as more waits, nothing else is looked at: it may have moved on.
+ */
 static int64_t settle(struct watch *watch) {
     int64_t settle_ns, stuck_ns = INT64_MAX;
 
-    if (source_is_behind_walk(&watch->source))
+    if (!source_is_past_walk(&watch->source))
         return clock_now();
     settle_ns = tracker_settle(watch->tracker, clock_now());
     if (source_is_behind(&watch->source))

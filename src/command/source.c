@@ -64,6 +64,6 @@ bool source_is_behind(const struct source *source) {
     return source->trace && trace_source_is_behind(source->trace);
 }
 
-bool source_is_behind_walk(const struct source *source) {
-    return source->trace && trace_source_is_behind_walk(source->trace);
+bool source_is_past_walk(const struct source *source) {
+    return !source->trace || trace_source_is_past_walk(source->trace);
 }

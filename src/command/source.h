@@ -29,6 +29,6 @@ int source_run(struct source *source, int64_t until_ns, const sigset_t *unblocke
 int source_catch_up(struct source *source);
 int source_look(struct source *source, const struct socket *socket, struct socket *found);
 bool source_is_behind(const struct source *source);
-bool source_is_behind_walk(const struct source *source);
+bool source_is_past_walk(const struct source *source);
 
 #endif

@@ -38,7 +38,7 @@ bool trace_source_is_behind(const struct trace_source *source) {
     return false;
 }
 
-bool trace_source_is_behind_walk(const struct trace_source *source) {
+bool trace_source_is_past_walk(const struct trace_source *source) {
     (void)source;
-    return false;
+    return true;
 }

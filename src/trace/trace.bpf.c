@@ -145,8 +145,9 @@ struct {
 /* Records that found no room. */
 __u64 lost;
 
-/* Until on_state_meanwhile() has come the reader is woken by the first that waits. */
-bool stood_in;
+/* The reader has met something that is watched, and called on_state_meanwhile(). Until then it is
+ * woken. */
+bool has_met;
 
 /* The moves that on_state() has been called for on this processor, and on_state_meanwhile() has not
  * yet: the last, and the one before. */
@@ -325,9 +326,8 @@ static __always_inline void fill_socket(struct trace_record *record, const struc
 static __always_inline void end(void *record, __u64 size, bool wanted) {
     if (!wanted)
         bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
-    else if (!stood_in)
-        bpf_ringbuf_submit(record, 0);
-    else if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) % WAKE_SIZE < size + BPF_RINGBUF_HDR_SZ)
+    else if (!has_met ||
+             bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) % WAKE_SIZE < size + BPF_RINGBUF_HDR_SZ)
         bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
     else
         bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
@@ -411,7 +411,7 @@ int BPF_PROG(on_state, const struct sock *sk, int from, int to) {
 
     if (!tcp)
         return 0;
-    here = called_here();
+    here = has_met ? called_here() : NULL;
     if (here) {
         /* No socket moves in the middle of its own move: what says so was left over. */
         if (here->last.sk != (__u64)sk)

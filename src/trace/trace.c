@@ -27,9 +27,11 @@
 #define READ_MAX     100000
 #define READS_OF_ALL 4 /* of a ring of 32 MiB, and a little */
 
-/* After a loss the table is read anew once all that waits was read; but where that goes on for so
- * long, all the same. */
+/* After a loss the table is read anew once all that waits was read; but where that does not come to
+ * an end for so long, all the same. Meanwhile nothing is read, and more is lost: it is not to take
+ * more than such a share of the time. */
 #define GAP_MAX_NS (10 * NS_PER_S)
+#define WALK_SHARE 10
 
 /* How often sock_diag is asked for what may go on at any time: orphans in FIN_WAIT2, and requests.
  * What has stood for long is asked for less often, by this share of the time that it has. So many
@@ -70,7 +72,8 @@ struct trace_source {
     int64_t next_look_ns;
     bool walk_due;
     int64_t gap_ns;    /* when it was found that something was lost since the last walk; or 0 */
-    int64_t walked_ns; /* when that had ended */
+    int64_t walked_ns; /* when the last walk had ended, */
+    int64_t walk_ns;   /* and how long it took */
     int64_t last_ns;   /* of the last record */
     bool came;         /* something came with the last look */
     uint32_t read;     /* records, the last time */
@@ -129,16 +132,20 @@ static void await_until(struct trace_source *source, const struct waiting *waiti
         source->walk_due = true;
 }
 
-/* What sock_diag has to be asked for again; it stands since that moment. In TIME_WAIT nothing but
- * its timer is to come. */
+/* What sock_diag has to be asked for again; it stands since that moment. A minisock is asked for
+ * when its timer has run out; in FIN_WAIT2 the peer's FIN may come before. */
 static void await(struct trace_source *source, const struct socket *socket, int64_t since_ns) {
     const int64_t now_ns = clock_now(), timer_ns = socket->timer_ms * NS_PER_MS;
+    /* The kernel ends it late by up to an eighth: what should be over by now is not asked for all
+     * the time. */
+    const int64_t over_ns = timer_ns ? timer_ns + TIMER_SLACK_NS : ASK_NS;
+    int64_t pause_ns = pause_after(now_ns - since_ns);
     struct waiting waiting = waiting_for(socket);
 
+    if (socket->state == TCP_STATE_TIME_WAIT || (is_minisock(socket) && over_ns < pause_ns))
+        pause_ns = over_ns;
     waiting.since_ns = since_ns;
-    waiting.due_ns =
-        now_ns + (socket->state == TCP_STATE_TIME_WAIT ? timer_ns + TIMER_SLACK_NS
-                                                       : pause_after(now_ns - since_ns));
+    waiting.due_ns = now_ns + pause_ns;
     if (is_minisock(socket))
         minisocks_add(&source->minisocks, socket);
     waiting.expires_ns =
@@ -346,7 +353,7 @@ static void take_record(struct trace_source *source, const struct trace_record *
 }
 
 /* How often a program was passed over, as it ran already on that processor. 0 also where the kernel
- * does not say: see stand_in(). */
+ * does not say: see stand_in_once(). */
 static uint64_t misses_of(const struct bpf_program *program) {
     struct bpf_prog_info info = {0};
     uint32_t size = sizeof(info);
@@ -356,15 +363,21 @@ static uint64_t misses_of(const struct bpf_program *program) {
                : 0;
 }
 
+static uint64_t misses_since_quiet(const struct trace_source *source) {
+    const uint64_t misses = misses_of(source->bpf->progs.on_state);
+
+    return misses > source->misses_quiet ? misses - source->misses_quiet : 0;
+}
+
 /* on_state_meanwhile() takes as long as on_state() does to find that it has nothing to do,
- * whoever's connections these are: so it comes with the first socket that is watched, before that
- * is looked at any closer. Kernels that forbid all of bpf(2) to whom privileges were dropped for
- * refuse it: with kernel.unprivileged_bpf_disabled those before Linux 5.19. */
-static void stand_in(struct trace_source *source) {
+ * whoever's connections these are: so it comes with the first that the program tells of, before
+ * that is looked at any closer. Kernels that forbid all of bpf(2) to whom privileges were dropped
+ * for refuse it: with kernel.unprivileged_bpf_disabled those before Linux 5.19. */
+static void stand_in_once(struct trace_source *source) {
     struct trace_bpf *bpf = source->bpf;
     char reason[160];
 
-    if (bpf->bss->stood_in)
+    if (bpf->bss->has_met)
         return;
     bpf->links.on_state_meanwhile = bpf_program__attach(bpf->progs.on_state_meanwhile);
     if (!bpf->links.on_state_meanwhile) {
@@ -375,9 +388,9 @@ static void stand_in(struct trace_source *source) {
                  strerror(errno));
         source->observer->blind(source->observer->into, reason, clock_now());
     }
-    bpf->bss->stood_in = true;
+    bpf->bss->has_met = true;
     /* What was missed since the look before may have been of that socket. */
-    source->misses_before = misses_of(bpf->progs.on_state) - source->misses_quiet;
+    source->misses_before = misses_since_quiet(source);
 }
 
 /* Returns -EAGAIN where others have to have their turn. */
@@ -389,7 +402,7 @@ static int take(void *into, void *data, size_t size) {
     source->came = true;
     source->read++;
     source->last_ns = (int64_t)record->at_ns;
-    stand_in(source);
+    stand_in_once(source);
     read_socket(record, &socket);
     if (size >= sizeof(struct trace_last_record))
         read_counters(data, &socket);
@@ -404,7 +417,7 @@ static bool take_seen(void *into, const struct socket *socket, int64_t at_ns) {
     struct trace_source *source = into;
 
     source->came = true;
-    stand_in(source);
+    stand_in_once(source);
     source->observer->seen(source->observer->into, socket, at_ns);
     if (needs_asking(socket))
         await(source, socket, at_ns);
@@ -413,6 +426,7 @@ static bool take_seen(void *into, const struct socket *socket, int64_t at_ns) {
 
 static int walk(struct trace_source *source) {
     const struct observer *observer = source->observer;
+    const int64_t began_ns = clock_now();
 
     source->walk_due = false;
     source->gap_ns = 0;
@@ -422,6 +436,7 @@ static int walk(struct trace_source *source) {
     if (spaces_dump(source->spaces, source->filter, STATES, take_seen, source) < 0)
         return -1;
     source->walked_ns = clock_now();
+    source->walk_ns = source->walked_ns - began_ns;
     observer->end_walk(observer->into, source->walked_ns);
     return 0;
 }
@@ -508,8 +523,7 @@ static uint64_t passed_over(const struct trace_source *source) {
 
     bpf_object__for_each_program(program, bpf->obj) {
         if (program == bpf->progs.on_state)
-            count += source->stands_alone ? misses_of(program) - source->misses_quiet
-                                          : source->misses_before;
+            count += source->stands_alone ? misses_since_quiet(source) : source->misses_before;
         else if (program != bpf->progs.on_state_meanwhile)
             count += misses_of(program);
     }
@@ -541,18 +555,20 @@ static bool has_lost(struct trace_source *source) {
            have_unread;
 }
 
-/* At once, before more comes, and after all that had come: what moves before a walk and is read
- * after it loses its moment. */
+/* After a loss, at once, before more comes, but after all that had come, if that may be had: what
+ * moves before a walk and is read after it loses its moment. */
 static bool gap_is_due(const struct trace_source *source) {
-    return source->gap_ns &&
-           (!trace_source_is_behind(source) || clock_now() - source->gap_ns >= GAP_MAX_NS);
+    const int64_t now_ns = clock_now();
+
+    return source->gap_ns && now_ns - source->walked_ns >= WALK_SHARE * source->walk_ns &&
+           (!trace_source_is_behind(source) || now_ns - source->gap_ns >= GAP_MAX_NS);
 }
 
 static int step(struct trace_source *source) {
     source->came = false;
     if ((source->walk_due && walk(source) < 0) || read_ring(source) < 0)
         return -1;
-    if (!source->bpf->bss->stood_in)
+    if (!source->bpf->bss->has_met)
         source->misses_quiet = misses_of(source->bpf->progs.on_state);
     if (has_lost(source) && source->gap_ns == 0)
         source->gap_ns = clock_now();
@@ -641,6 +657,8 @@ int trace_source_catch_up(struct trace_source *source) {
         if (step(source) < 0)
             return -1;
     } while (trace_source_is_behind(source) && ++reads < READS_OF_ALL);
+    if (source->gap_ns && walk(source) < 0)
+        return -1;
     while (!ask(source, now_ns))
         ;
     return 0;
@@ -655,6 +673,6 @@ bool trace_source_is_behind(const struct trace_source *source) {
     return source->read >= READ_MAX;
 }
 
-bool trace_source_is_behind_walk(const struct trace_source *source) {
-    return trace_source_is_behind(source) && source->last_ns < source->walked_ns;
+bool trace_source_is_past_walk(const struct trace_source *source) {
+    return !trace_source_is_behind(source) || source->last_ns >= source->walked_ns;
 }

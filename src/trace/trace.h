@@ -35,7 +35,7 @@ int trace_source_look(struct trace_source *source, const struct socket *socket,
  */
 bool trace_source_is_behind(const struct trace_source *source);
 
-/* Whether what was read does not even reach to the last walk. */
-bool trace_source_is_behind_walk(const struct trace_source *source);
+/* Whether all was read that happened before the last walk. */
+bool trace_source_is_past_walk(const struct trace_source *source);
 
 #endif

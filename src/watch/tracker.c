@@ -634,13 +634,15 @@ static struct connection *meet(struct tracker *tracker, const struct move *move)
     return connection;
 }
 
-/* A walk that read the socket after the move, but before the move was read, knows better. */
+/* A walk or a look that found the socket after the move, but before the move was read, knows
+ * better.
+ */
 static bool is_outdated(const struct tracker *tracker, const struct connection *connection,
                         const struct move *move) {
     if (connection->state == move->from)
         return false;
     return connection->state == move->socket->state || connection->minisock ||
-           move->at_ns <= tracker->ended_ns[0];
+           move->at_ns <= tracker->ended_ns[0] || move->at_ns <= connection->since_ns;
 }
 
 void tracker_moved(struct tracker *tracker, const struct move *move) {
@@ -776,8 +778,7 @@ static void settle_missing(struct tracker *tracker, struct connection *connectio
     if (stands > 0) {
         tracker_seen(tracker, &found, at_ns);
     } else if (stands == 0 || at_ns >= stands_until(connection)) {
-        connection->freed |= connection->traced; /* no message is to come */
-        gone(tracker, connection, NULL, at_ns);
+        gone(tracker, connection, NULL, at_ns); /* its moves may not be read yet */
     } else {
         settle_by(tracker, at_ns + UNASKED_NS);
     }
@@ -898,8 +899,12 @@ int64_t tracker_look_for_stuck(struct tracker *tracker, int64_t at_ns) {
         give_back(tracker);
     }
     HASH_ITER(hh, tracker->table, connection, next) {
-        if (is_tombstone(connection))
+        if (is_tombstone(connection)) {
+            /* All its moves have been read by now. */
+            if (doubts && connection->traced && at_ns >= connection->since_ns + DOUBT_NS)
+                forget(tracker, connection);
             continue;
+        }
         look_at_stay(tracker, connection, at_ns);
         if (doubts)
             doubt(tracker, connection, at_ns);
