@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 /* libbpf's own words are for those who write programs; the reader of `why` gets the reason. */
@@ -79,14 +80,32 @@ static bool choose_programs(struct trace_bpf *bpf, char why[TRACE_WHY_SIZE]) {
     return true;
 }
 
+/* The release of a kernel that is too old for the program: bpf_get_current_task_btf() came
+ * with 5.11, bpf_get_socket_cookie() for tracing with 5.12. NULL: it is not. */
+static const char *older_release(struct utsname *names) {
+    unsigned major, minor;
+
+    if (uname(names) < 0 || sscanf(names->release, "%u.%u", &major, &minor) != 2)
+        return NULL;
+    return major < 5 || (major == 5 && minor < 12) ? names->release : NULL;
+}
+
 static void say_why_not(int error, char why[TRACE_WHY_SIZE]) {
     const char *reason = geteuid() == 0
                              ? "bpf(2) is not for this root (seccomp, a container without CAP_BPF "
                                "and CAP_PERFMON, or lockdown)"
                              : "it needs root, or CAP_BPF and CAP_PERFMON";
+    struct utsname names;
+    const char *older;
 
-    if (error != EPERM && error != EACCES)
+    if (error != EPERM && error != EACCES) {
         reason = "the kernel does not take the program";
+        older = older_release(&names);
+        if (older) {
+            snprintf(why, TRACE_WHY_SIZE, "it needs Linux 5.12, this is %.60s", older);
+            return;
+        }
+    }
     snprintf(why, TRACE_WHY_SIZE, "%s: %s", reason, strerror(error));
 }
 
