@@ -229,14 +229,26 @@ static bool is_shown(const struct options *options, const struct event *event) {
            (states & (TCP_STATE_BIT(event->from) | TCP_STATE_BIT(event->to)));
 }
 
+/* Whether the connection was in that state before it ended with a FIN each way. */
+static bool ended_through(const struct event *event, enum tcp_state state) {
+    const bool stood = event->from == TCP_STATE_ESTABLISHED || event->from == TCP_STATE_UNKNOWN;
+
+    if (state == TCP_STATE_ESTABLISHED)
+        return true;
+    if (event->closed_first != SIDE_REMOTE)
+        return false;
+    return (state == TCP_STATE_CLOSE_WAIT && stood) ||
+           (state == TCP_STATE_LAST_ACK && (stood || event->from == TCP_STATE_CLOSE_WAIT));
+}
+
 /* A connection that came after the first look has gone to the state that it was first seen in, and
  * before that it stood. */
 static bool reaches(const struct event *event, enum tcp_state state) {
     const bool moved =
         event->kind == EVENT_TRANSITION || (event->kind == EVENT_APPEARED && !event->initial);
 
-    if (state == TCP_STATE_ESTABLISHED && event->kind == EVENT_CLOSED)
-        return event->cause == CAUSE_FIN;
+    if (event->kind == EVENT_CLOSED)
+        return event->cause == CAUSE_FIN && ended_through(event, state);
     if (!moved || state == TCP_STATE_UNKNOWN)
         return false;
     for (size_t i = 0; i < event->skipped_count; i++)

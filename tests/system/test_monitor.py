@@ -348,6 +348,18 @@ class Ends(NetworkTest):
         self.assertIn("FIN_WAIT1", [event for event in monitor.events
                                     if event["event"] == "transition"][-1]["skipped"])
 
+    def test_until_counts_what_the_end_tells_of(self):
+        """A FIN each way, the peer's first, leads through both."""
+        listener = self.listen()
+        for state in "CLOSE_WAIT", "LAST_ACK":
+            server, client = self.connect(listener)
+            monitor = self.monitor("-p", "9998", "--until", state, "--interval=500ms",
+                                   "--duration=3")
+            monitor.wait_for(event="appeared", remote_port=9998, state="ESTABLISHED")
+            client.close()
+            server.close()
+            self.assertEqual(monitor.finish()[0], 0, monitor.events)
+
     def test_end_of_what_was_waited_for_is_told_too(self):
         listener = self.listen()
         for state in "CLOSE", "TIME_WAIT":
