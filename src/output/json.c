@@ -20,8 +20,8 @@ static void set_event_connection(const struct output *output, json_t *object,
         .uid = connection->uid,
         .state = event->to,
         .cookie = connection->cookie,
-        /* An orphan's last owner does not own it any more. */
-        .owner = connection->inode ? &connection->owner : &(const struct owner){0},
+        /* An orphan's last owner does not own it any more, but has made it one. */
+        .owner = connection->inode || event->acted ? &connection->owner : &(const struct owner){0},
     };
 
     object_set_connection(output, object, &identity);

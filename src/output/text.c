@@ -77,9 +77,9 @@ void text_end(struct writer *writer, const struct address *address, bool inet6, 
     }
 }
 
-void text_owner(struct writer *writer, const struct owner *owner, uint32_t inode, uint32_t uid,
+void text_owner(struct writer *writer, const struct owner *owner, bool held, uint32_t uid,
                 enum tcp_state state, bool looked_up) {
-    if (owner->pid && inode) {
+    if (owner->pid && held) {
         writer_name(writer, *owner->name ? owner->name : "?");
         writer_put(writer, "[", 1);
         writer_number(writer, owner->pid);
@@ -88,10 +88,10 @@ void text_owner(struct writer *writer, const struct owner *owner, uint32_t inode
             writer_put(writer, "+", 1);
             writer_number(writer, owner->holders - 1u);
         }
-    } else if (inode && looked_up) {
+    } else if (held && looked_up) {
         writer_text(writer, "uid:");
         writer_number(writer, uid);
-    } else if (inode == 0 && (state == TCP_STATE_ESTABLISHED || state == TCP_STATE_CLOSE_WAIT)) {
+    } else if (!held && (state == TCP_STATE_ESTABLISHED || state == TCP_STATE_CLOSE_WAIT)) {
         writer_text(writer, "not-accepted");
     } else {
         writer_put(writer, "-", 1);

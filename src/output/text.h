@@ -30,7 +30,7 @@ void text_address(struct writer *writer, const struct address *address, bool ine
 void text_end(struct writer *writer, const struct address *address, bool inet6, uint16_t port,
               uint32_t ifindex, uint32_t netns);
 /* "nginx[812]+2": two more processes hold it. "-": none does. */
-void text_owner(struct writer *writer, const struct owner *owner, uint32_t inode, uint32_t uid,
+void text_owner(struct writer *writer, const struct owner *owner, bool held, uint32_t uid,
                 enum tcp_state state, bool looked_up);
 /* A set of states: "FIN_WAIT2 or CLOSING". */
 void text_states(struct writer *writer, uint32_t mask, const char *between);

@@ -88,7 +88,7 @@ static void end_line(struct output *output, const struct event *event, int64_t s
         writer_put(writer, "-", 1);
     }
     writer_pad(writer, from, STAYED_WIDTH);
-    text_owner(writer, &connection->owner, connection->inode, connection->uid,
+    text_owner(writer, &connection->owner, connection->inode || event->acted, connection->uid,
                is_new ? TCP_STATE_UNKNOWN : event->to, output->owners);
     if (connection->netns)
         writer_format(writer, "  netns %u", connection->netns);

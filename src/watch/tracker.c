@@ -77,6 +77,7 @@ struct tracker {
     int64_t doubt_ns;      /* when to doubt the next ones */
     uint32_t turn, turns;  /* whose turn it is then: see is_in_doubt() */
     bool exact;            /* what is observed now is told at its moment */
+    bool acted;            /* and its owner did it */
     bool asked;            /* and this is known from a question that is asked all the time */
 };
 
@@ -132,6 +133,7 @@ static struct connection *find(const struct tracker *tracker, uint64_t cookie) {
 
 static void emit(const struct tracker *tracker, struct event *event) {
     event->exact = tracker->exact;
+    event->acted = tracker->acted;
     tracker->settings.emit(tracker->settings.into, event);
 }
 
@@ -656,6 +658,7 @@ void tracker_moved(struct tracker *tracker, const struct move *move) {
         return;
     /* Not the first SYN's moment. */
     tracker->exact = move->kind != MOVE_SYN_AGAIN;
+    tracker->acted = move->owner != NULL;
     if (connection) {
         connection->missing = false;
         note(connection, move);
@@ -679,7 +682,7 @@ void tracker_moved(struct tracker *tracker, const struct move *move) {
         connection->reset_received = connection->reset_sent = false;
         connection->error = 0;
     }
-    tracker->exact = false;
+    tracker->exact = tracker->acted = false;
 }
 
 void tracker_ended(struct tracker *tracker, uint64_t cookie, int64_t at_ns) {

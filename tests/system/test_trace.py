@@ -179,7 +179,7 @@ class Moves(TraceTest):
                 end.close()
         time.sleep(0.3)
         # Some kernels keep process 1 from being traced (TRACING in the manual).
-        self.end(monitor, passed_over=1)
+        self.end(monitor, passed_over=3)
         closing = [event for event in monitor.events if event.get("to") == "CLOSING"]
         for event in closing:
             closed = self.assert_closed(monitor, event["cookie"], cause="fin", state="TIME_WAIT")
@@ -1059,6 +1059,7 @@ class Owners(TraceTest):
         end = monitor.wait_for(cookie=cookie, to="FIN_WAIT1")
         self.assertGreaterEqual(end["dwell_ms"], 250)
         self.assertNotIn("inode", end)
+        self.assertEqual(end["pid"], pid)  # no longer its owner, but who closed it
         self.kill_and_reap(pid)
 
     def test_shutdown_by_the_child_has_the_child_s_name(self):
