@@ -76,7 +76,7 @@ static void end_line(struct output *output, const struct event *event, int64_t s
                      bool at_least) {
     const struct connection *connection = event->connection;
     /* Nobody can have accepted what is told as it comes to be. */
-    const bool is_new = event->kind == EVENT_APPEARED && event->exact;
+    const bool is_new = event->kind == EVENT_APPEARED && event->exact && connection->born_seen;
     struct writer *writer = &output->writer;
     const size_t from = writer->len;
 

@@ -676,6 +676,7 @@ void tracker_moved(struct tracker *tracker, const struct move *move) {
         gone(tracker, connection, &freed, move->at_ns);
     } else {
         update(connection, socket, move->at_ns);
+        connection->owner_known |= move->owner != NULL;
         transition(tracker, connection, socket->state, socket, move->at_ns);
         connection->walk = tracker->walk;
         /* It has outlived them. */
@@ -904,7 +905,7 @@ int64_t tracker_look_for_stuck(struct tracker *tracker, int64_t at_ns) {
     HASH_ITER(hh, tracker->table, connection, next) {
         if (is_tombstone(connection)) {
             /* All its moves have been read by now. */
-            if (doubts && connection->traced && at_ns >= connection->since_ns + DOUBT_NS)
+            if (doubts && at_ns >= connection->since_ns + DOUBT_NS)
                 forget(tracker, connection);
             continue;
         }
