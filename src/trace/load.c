@@ -80,32 +80,29 @@ static bool choose_programs(struct trace_bpf *bpf, char why[TRACE_WHY_SIZE]) {
     return true;
 }
 
-/* The release of a kernel that is too old for the program: bpf_get_current_task_btf() came
- * with 5.11, bpf_get_socket_cookie() for tracing with 5.12. NULL: it is not. */
-static const char *older_release(struct utsname *names) {
+/* Whether the kernel is too old for the program: bpf_get_current_task_btf() came with 5.11,
+ * bpf_get_socket_cookie() for tracing with 5.12. */
+static bool is_too_old(struct utsname *kernel) {
     unsigned major, minor;
 
-    if (uname(names) < 0 || sscanf(names->release, "%u.%u", &major, &minor) != 2)
-        return NULL;
-    return major < 5 || (major == 5 && minor < 12) ? names->release : NULL;
+    return uname(kernel) == 0 && sscanf(kernel->release, "%u.%u", &major, &minor) == 2 &&
+           (major < 5 || (major == 5 && minor < 12));
 }
 
 static void say_why_not(int error, char why[TRACE_WHY_SIZE]) {
-    const char *reason = geteuid() == 0
-                             ? "bpf(2) is not for this root (seccomp, a container without CAP_BPF "
-                               "and CAP_PERFMON, or lockdown)"
-                             : "it needs root, or CAP_BPF and CAP_PERFMON";
-    struct utsname names;
-    const char *older;
+    const bool refused = error == EPERM || error == EACCES;
+    const char *reason = "the kernel does not take the program";
+    struct utsname kernel;
 
-    if (error != EPERM && error != EACCES) {
-        reason = "the kernel does not take the program";
-        older = older_release(&names);
-        if (older) {
-            snprintf(why, TRACE_WHY_SIZE, "it needs Linux 5.12, this is %.60s", older);
-            return;
-        }
+    if (!refused && is_too_old(&kernel)) {
+        snprintf(why, TRACE_WHY_SIZE, "it needs Linux 5.12, this is %.60s", kernel.release);
+        return;
     }
+    if (refused && geteuid() == 0)
+        reason = "bpf(2) is not for this root (seccomp, a container without CAP_BPF and "
+                 "CAP_PERFMON, or lockdown)";
+    else if (refused)
+        reason = "it needs root, or CAP_BPF and CAP_PERFMON";
     snprintf(why, TRACE_WHY_SIZE, "%s: %s", reason, strerror(error));
 }
 

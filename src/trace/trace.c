@@ -80,7 +80,6 @@ struct trace_source {
     /* How often on_state() was passed over before the first that is watched came, and then until
      * on_state_meanwhile() did. */
     uint64_t misses_quiet, misses_before;
-    bool stands_alone; /* on_state_meanwhile() was refused */
 };
 
 /* Reading. */
@@ -381,7 +380,6 @@ static void stand_in_once(struct trace_source *source) {
         return;
     bpf->links.on_state_meanwhile = bpf_program__attach(bpf->progs.on_state_meanwhile);
     if (!bpf->links.on_state_meanwhile) {
-        source->stands_alone = true;
         snprintf(reason, sizeof(reason),
                  "what moves where the program runs already may be missed: the kernel takes no "
                  "second one now: %s",
@@ -518,12 +516,13 @@ static bool ask(struct trace_source *source, int64_t now_ns) {
  * as long as nothing that is watched has come it was somebody else's. */
 static uint64_t passed_over(const struct trace_source *source) {
     const struct trace_bpf *bpf = source->bpf;
+    const bool stands_alone = bpf->bss->has_met && !bpf->links.on_state_meanwhile;
     struct bpf_program *program;
     uint64_t count = 0;
 
     bpf_object__for_each_program(program, bpf->obj) {
         if (program == bpf->progs.on_state)
-            count += source->stands_alone ? misses_since_quiet(source) : source->misses_before;
+            count += stands_alone ? misses_since_quiet(source) : source->misses_before;
         else if (program != bpf->progs.on_state_meanwhile)
             count += misses_of(program);
     }

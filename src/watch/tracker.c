@@ -636,9 +636,7 @@ static struct connection *meet(struct tracker *tracker, const struct move *move)
     return connection;
 }
 
-/* A walk or a look that found the socket after the move, but before the move was read, knows
- * better.
- */
+/* A walk or a look knows better that found the socket after the move, and before this was read. */
 static bool is_outdated(const struct tracker *tracker, const struct connection *connection,
                         const struct move *move) {
     if (connection->state == move->from)
