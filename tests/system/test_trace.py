@@ -178,7 +178,7 @@ class Moves(TraceTest):
             for end in ends:
                 end.close()
         time.sleep(0.3)
-        # Some kernels keep process 1 from being traced (TRACING in the manual).
+        # Some kernels pass a few over without a word (TRACING in the manual).
         self.end(monitor, passed_over=3)
         closing = [event for event in monitor.events if event.get("to") == "CLOSING"]
         for event in closing:
@@ -1036,19 +1036,24 @@ class AllNamespaces(TraceTest):
 
 
 class Owners(TraceTest):
+    def fork_that_holds(self, end, other):
+        """Returns the pid of a process that has one of both ends, and what to write to so that it
+        closes it."""
+        reading, writing = os.pipe()
+
+        def hold():
+            other.close()
+            os.read(reading, 1)
+            end.close()
+
+        return self.fork(hold), writing
+
     def test_fork_that_closes_in_the_child(self):
         """The last of them closes it, and nothing happens before."""
         listener, monitor = self.watch()
         server, client = self.connect(listener)
         cookie = cookie_of(client)
-        reading, writing = os.pipe()
-
-        def child():
-            server.close()
-            os.read(reading, 1)
-            client.close()
-
-        pid = self.fork(child)
+        pid, writing = self.fork_that_holds(client, server)
         client.close()
         time.sleep(0.3)
         os.write(writing, b"x")
@@ -1138,14 +1143,7 @@ class Owners(TraceTest):
         server, client = self.connect(listener)
         cookie = cookie_of(server)
         time.sleep(1.3)  # it was looked at meanwhile
-        reading, writing = os.pipe()
-
-        def close_later():
-            client.close()
-            os.read(reading, 1)
-            server.close()
-
-        pid = self.fork(close_later)
+        pid, writing = self.fork_that_holds(server, client)
         of_child = self.monitor("-p", "9998", "--process", str(pid))
         self.wait_until(lambda: takes_signals(of_child.pid), timeout_s=30)
         server.close()
