@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/waiting.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #define FIRST_SIZE 64
 
-/* What a busy minute took is given back: it shrinks where so little of it is in use. */
+/* What a busy minute took is given back: it shrinks where so little of it is in use. Where it was
+ * large, so does the heap, in which others kept something for each that waited. */
 #define USED_SHARE 4
+#define LARGE      1024
 
 static bool resize(struct waiting_queue *queue, size_t size) {
     struct waiting *heap = reallocarray(queue->heap, size, sizeof(*heap));
@@ -55,8 +58,11 @@ bool waiting_take(struct waiting_queue *queue, int64_t now_ns, struct waiting *f
         queue->heap[at] = queue->heap[child];
     }
     queue->heap[at] = *last;
-    if (queue->size > FIRST_SIZE && queue->count < queue->size / USED_SHARE)
+    if (queue->size > FIRST_SIZE && queue->count < queue->size / USED_SHARE) {
         resize(queue, queue->size / 2);
+        if (queue->size >= LARGE)
+            malloc_trim(0);
+    }
     return true;
 }
 
