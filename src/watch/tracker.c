@@ -645,12 +645,23 @@ static bool is_outdated(const struct tracker *tracker, const struct connection *
            move->at_ns <= tracker->ended_ns[0] || move->at_ns <= connection->since_ns;
 }
 
+/* Whether the socket of a connection that is over connects once more: it keeps its cookie. */
+static bool begins_anew(const struct connection *connection, const struct move *move) {
+    return is_tombstone(connection) && move->kind == MOVE_STATE && move->from == TCP_STATE_CLOSE &&
+           move->at_ns > connection->since_ns;
+}
+
 void tracker_moved(struct tracker *tracker, const struct move *move) {
     const struct socket *socket = move->socket;
     struct connection *connection = find(tracker, socket->cookie);
     const struct freed freed = {.last = socket};
-    const bool met = connection != NULL;
+    bool met;
 
+    if (connection && begins_anew(connection, move)) {
+        forget(tracker, connection);
+        connection = NULL;
+    }
+    met = connection != NULL;
     if (connection ? is_tombstone(connection)
                    : move->maybe_told && socket->state == TCP_STATE_CLOSE)
         return;

@@ -1674,6 +1674,22 @@ static void a_socket_that_connects_again_is_another_connection(void **state) {
     watch_free(watch);
 }
 
+/* Also where its end was found by a walk. */
+static void a_socket_whose_end_was_lost_connects_again(void **state) {
+    struct watch *watch = watch_traced_in(TCP_STATE_ESTABLISHED);
+
+    (void)state;
+    vanish(watch, 1);
+    walk_later(watch);
+    expect(watch, "1 ESTABLISHED>CLOSE after >1100\n1 closed CLOSE unknown held\n");
+    move(watch, 1, TCP_STATE_ESTABLISHED, TCP_STATE_FIN_WAIT1);
+    expect(watch, "");
+    pass(watch, SOON);
+    move(watch, 1, TCP_STATE_CLOSE, TCP_STATE_SYN_SENT);
+    expect(watch, "1 appeared SYN_SENT exact\n");
+    watch_free(watch);
+}
+
 static void a_request_ends_where_it_is_not_there_any_more(void **state) {
     struct watch *watch = watch_traced();
     struct socket request = socket_of(1, TCP_STATE_SYN_RECV);
@@ -1999,6 +2015,7 @@ int main(void) {
         cmocka_unit_test(the_end_of_a_traced_connection_has_its_cause),
         cmocka_unit_test(nothing_is_told_twice),
         cmocka_unit_test(a_socket_that_connects_again_is_another_connection),
+        cmocka_unit_test(a_socket_whose_end_was_lost_connects_again),
         cmocka_unit_test(a_request_ends_where_it_is_not_there_any_more),
         cmocka_unit_test(the_end_of_what_nobody_knows_is_nothing),
         cmocka_unit_test(a_listener_that_is_traced_is_not_closed),
