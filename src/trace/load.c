@@ -80,13 +80,24 @@ static bool choose_programs(struct trace_bpf *bpf, char why[TRACE_WHY_SIZE]) {
     return true;
 }
 
-/* Whether the kernel is too old for the program: bpf_get_current_task_btf() came with 5.11,
- * bpf_get_socket_cookie() for tracing with 5.12. */
-static bool is_too_old(struct utsname *kernel) {
+static bool kernel_is_before(unsigned wanted_major, unsigned wanted_minor, struct utsname *kernel) {
     unsigned major, minor;
 
     return uname(kernel) == 0 && sscanf(kernel->release, "%u.%u", &major, &minor) == 2 &&
-           (major < 5 || (major == 5 && minor < 12));
+           (major < wanted_major || (major == wanted_major && minor < wanted_minor));
+}
+
+/* bpf_get_current_task_btf() came with 5.11, bpf_get_socket_cookie() for tracing with 5.12. */
+static bool is_too_old(struct utsname *kernel) {
+    return kernel_is_before(5, 12, kernel);
+}
+
+/* Whether all of bpf(2) may be refused once privileges were dropped: before 5.19
+ * kernel.unprivileged_bpf_disabled forbids that, too, which needs no right any more. */
+static bool takes_no_more(void) {
+    struct utsname kernel;
+
+    return kernel_is_before(5, 19, &kernel);
 }
 
 static void say_why_not(int error, char why[TRACE_WHY_SIZE]) {
@@ -129,6 +140,19 @@ static struct trace_bpf *open_program(const struct trace_filter *filter) {
     return bpf;
 }
 
+bool load_stand_in(struct trace_bpf *bpf) {
+    bpf->links.on_state_meanwhile = bpf_program__attach(bpf->progs.on_state_meanwhile);
+    bpf->bss->has_met = true;
+    return bpf->links.on_state_meanwhile != NULL;
+}
+
+/* Returns 0, or -errno. */
+static int attach(struct trace_bpf *bpf) {
+    const int error = trace_bpf__attach(bpf);
+
+    return error || !takes_no_more() || load_stand_in(bpf) ? error : -errno;
+}
+
 /* Loads and attaches it. Which tracepoint is missing takes time to find out: only where one is.
  * Returns 0, or -errno; 1: `why` says it. */
 static int load(struct trace_bpf **bpf, const struct trace_filter *filter,
@@ -144,7 +168,7 @@ static int load(struct trace_bpf **bpf, const struct trace_filter *filter,
             return 1;
         error = trace_bpf__load(*bpf);
     }
-    return error ? error : trace_bpf__attach(*bpf);
+    return error ? error : attach(*bpf);
 }
 
 struct trace_bpf *load_program(const struct filter *filter, bool all_netns,

@@ -371,22 +371,19 @@ static uint64_t misses_since_quiet(const struct trace_source *source) {
 /* on_state_meanwhile() takes as long as on_state() does to find that it has nothing to do,
  * whoever's connections these are: so it comes with the first that the program tells of, before
  * that is looked at any closer. Kernels that forbid all of bpf(2) to whom privileges were dropped
- * for refuse it: with kernel.unprivileged_bpf_disabled those before Linux 5.19. */
+ * for have it from the start. */
 static void stand_in_once(struct trace_source *source) {
-    struct trace_bpf *bpf = source->bpf;
     char reason[160];
 
-    if (bpf->bss->has_met)
+    if (source->bpf->bss->has_met)
         return;
-    bpf->links.on_state_meanwhile = bpf_program__attach(bpf->progs.on_state_meanwhile);
-    if (!bpf->links.on_state_meanwhile) {
+    if (!load_stand_in(source->bpf)) {
         snprintf(reason, sizeof(reason),
                  "what moves where the program runs already may be missed: the kernel takes no "
                  "second one now: %s",
                  strerror(errno));
         source->observer->blind(source->observer->into, reason, clock_now());
     }
-    bpf->bss->has_met = true;
     /* What was missed since the look before may have been of that socket. */
     source->misses_before = misses_since_quiet(source);
 }
