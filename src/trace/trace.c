@@ -412,7 +412,6 @@ static bool take_seen(void *into, const struct socket *socket, int64_t at_ns) {
     struct trace_source *source = into;
 
     source->came = true;
-    stand_in_once(source);
     source->observer->seen(source->observer->into, socket, at_ns);
     if (needs_asking(socket))
         await(source, socket, at_ns);
@@ -433,6 +432,9 @@ static int walk(struct trace_source *source) {
     source->walked_ns = clock_now();
     source->walk_ns = source->walked_ns - began_ns;
     observer->end_walk(observer->into, source->walked_ns);
+    /* That takes tens of milliseconds: a walk is to be over sooner. */
+    if (source->came)
+        stand_in_once(source);
     return 0;
 }
 
@@ -562,7 +564,7 @@ static bool gap_is_due(const struct trace_source *source) {
 
 static int step(struct trace_source *source) {
     source->came = false;
-    if ((source->walk_due && walk(source) < 0) || read_ring(source) < 0)
+    if (read_ring(source) < 0 || (source->walk_due && (walk(source) < 0 || read_ring(source) < 0)))
         return -1;
     if (!source->bpf->bss->has_met)
         source->misses_quiet = misses_of(source->bpf->progs.on_state);

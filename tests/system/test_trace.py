@@ -38,11 +38,13 @@ def cookie_of(end):
     return str(struct.unpack("Q", end.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8))[0])
 
 
-def takes_signals(pid):
-    """Whether a monitor has begun: it handles SIGINT from the moment it traces."""
+def watches(pid):
+    """Whether a monitor has looked at what stands: it handles SIGINT from the moment it traces, and
+    then sleeps until something comes."""
     with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
-        caught = next(line for line in file if line.startswith("SigCgt:"))
-    return int(caught.split()[1], 16) >> (signal.SIGINT - 1) & 1
+        status = dict(line.split(":", 1) for line in file)
+    takes_signals = int(status["SigCgt"], 16) >> (signal.SIGINT - 1) & 1
+    return takes_signals and status["State"].strip().startswith("S")
 
 
 class Traced:
@@ -695,7 +697,7 @@ class Many(TraceTest):
         """Where more happens than the ring holds, that is said, and it goes on with what stands."""
         listener = self.listen()
         monitor = self.monitor("-p", "9998", "--no-owner", "-s", "CLOSE")
-        self.wait_until(lambda: takes_signals(monitor.pid), timeout_s=30)
+        self.wait_until(lambda: watches(monitor.pid), timeout_s=30)
         kept = self.connect(listener)
         gone = self.connect(listener)
         self.freeze(monitor.pid)
@@ -745,7 +747,7 @@ class Filters(TraceTest):
         monitors = {name: self.monitor("--no-owner", *args.split())
                     for name, args in filters.items()}
         for monitor in monitors.values():
-            self.wait_until(lambda pid=monitor.pid: takes_signals(pid), timeout_s=30)
+            self.wait_until(lambda pid=monitor.pid: watches(pid), timeout_s=30)
         return monitors
 
     def close_all(self, *pairs):
@@ -790,7 +792,7 @@ class Filters(TraceTest):
         listener = self.listen()
         monitors = self.start(local="--local-port=42000-42999", either="-p 42000-42999")
         until = self.monitor("--local-port=42000-42999", "--until=SYN_SENT", "--duration=20")
-        self.wait_until(lambda: takes_signals(until.pid), timeout_s=30)
+        self.wait_until(lambda: watches(until.pid), timeout_s=30)
         server, client = self.connect(listener)
         cookie = cookie_of(client)
         port = client.getsockname()[1]
@@ -1145,7 +1147,7 @@ class Owners(TraceTest):
         time.sleep(1.3)  # it was looked at meanwhile
         pid, writing = self.fork_that_holds(server, client)
         of_child = self.monitor("-p", "9998", "--process", str(pid))
-        self.wait_until(lambda: takes_signals(of_child.pid), timeout_s=30)
+        self.wait_until(lambda: watches(of_child.pid), timeout_s=30)
         server.close()
         time.sleep(0.3)
         client.shutdown(socket.SHUT_WR)
@@ -1184,7 +1186,7 @@ class Owners(TraceTest):
 
         pid = self.fork(accept)
         monitor = self.monitor("-p", "9998", "--process", str(pid))
-        self.wait_until(lambda: takes_signals(monitor.pid), timeout_s=30)
+        self.wait_until(lambda: watches(monitor.pid), timeout_s=30)
         client = socket.create_connection(("127.0.0.1", 9998))
         client.close()
         os.write(writing, b"x")
@@ -1208,7 +1210,7 @@ class Owners(TraceTest):
 
         pid = self.fork(serve)
         monitor = self.monitor("-p", "9998", "--process", str(pid))
-        self.wait_until(lambda: takes_signals(monitor.pid), timeout_s=30)
+        self.wait_until(lambda: watches(monitor.pid), timeout_s=30)
         os.write(writing, b"x")
         client = socket.create_connection(("127.0.0.1", 9998))
         os.read(done, 1)  # else this one might accept what it has connected itself
@@ -1452,7 +1454,7 @@ class SameFilters(Traced, test_monitor.Filters):
     def test_states_into_or_out_of(self):
         listener = self.listen()
         monitor = self.monitor("-p", "9998", "--state=close-wait")
-        self.wait_until(lambda: takes_signals(monitor.pid), timeout_s=30)
+        self.wait_until(lambda: watches(monitor.pid), timeout_s=30)
         server, client = self.connect(listener)
         server.close()
         monitor.wait_for(event="transition", to="CLOSE_WAIT")
