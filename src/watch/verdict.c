@@ -82,6 +82,14 @@ static bool thrown_away(enum tcp_state from, const struct socket *last) {
     }
 }
 
+/* What the process had not read as it threw it away. The peer's FIN counts as a byte there, but
+ * nothing waits behind one that was read. */
+static uint32_t unread(enum tcp_state from, const struct socket *last) {
+    const uint32_t fin = from == TCP_STATE_CLOSE_WAIT;
+
+    return last->inode && last->recv_queue > fin ? last->recv_queue - fin : 0;
+}
+
 /* Where every move was told, nothing has to be concluded from counters; and where the last one was,
  * also from what did not come before it. */
 static void decide_traced(struct event *event, const struct socket *last) {
@@ -113,6 +121,8 @@ static void decide_traced(struct event *event, const struct socket *last) {
         event->cause = CAUSE_FIN;
         event->closed_first = SIDE_REMOTE;
     }
+    if (last && event->cause == CAUSE_ABORTED && thrown_away(event->from, last))
+        event->unread = unread(event->from, last);
 }
 
 static void decide_cause(struct event *event, const struct freed *freed) {

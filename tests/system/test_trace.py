@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import os
 import platform
+import re
 import signal
 import socket
 import struct
@@ -429,6 +430,29 @@ class Causes(TraceTest):
         self.assert_closed(monitor, cookies[0], cause="aborted", bytes_received=None)
         self.assert_closed(monitor, cookies[1], cause="reset", error="ECONNRESET", bytes_sent=10)
         self.end(monitor)
+
+    def test_unread_data_is_named_as_the_reason(self):
+        """Also behind the peer's FIN, which is no data."""
+        listener = self.listen(port=9998)
+        monitor = self.spawn(TCPWATCH, "monitor", "--source=trace", "-p", "9998", stdout=-1,
+                             text=True)
+        monitor.stdout.readline()
+        self.assertIn("LISTEN", monitor.stdout.readline())
+        for is_closed in False, True:
+            server, client = self.connect(listener)
+            client.sendall(b"never read")
+            if is_closed:
+                client.shutdown(socket.SHUT_WR)
+            self.wait_until(lambda: [row for row in self.list("-p", "9998")
+                                     if row["recv_queue"] == 10 + is_closed])
+            server.close()
+            client.close()
+        time.sleep(0.3)
+        monitor.send_signal(signal.SIGINT)
+        words = re.findall("aborted: .*", monitor.communicate()[0])
+        self.assertEqual([text.split(";")[0] for text in words],
+                         ["aborted: this side closed it with a reset, as it had not read 10 bytes"]
+                         * 2)
 
     def test_shut_down_and_thrown_away(self):
         """With unread data; from the states after its own FIN."""

@@ -184,6 +184,37 @@ static void a_connection_thrown_away_was_aborted(void **state) {
     assert_int_equal(event.totals.segs_out, -1);
 }
 
+/* The peer's FIN takes a place in the queue, too. */
+static void what_was_not_read_is_told_where_this_side_aborted(void **state) {
+    static const struct {
+        enum tcp_state from;
+        uint32_t recv_queue, inode, unread;
+    } rows[] = {
+        {TCP_STATE_ESTABLISHED, 5, 77, 5}, {TCP_STATE_ESTABLISHED, 0, 77, 0},
+        {TCP_STATE_CLOSE_WAIT, 6, 77, 5},  {TCP_STATE_CLOSE_WAIT, 1, 77, 0},
+        {TCP_STATE_FIN_WAIT2, 5, 77, 5},   {TCP_STATE_ESTABLISHED, 5, 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct socket last = in_its_middle(rows[i].from);
+        struct connection connection = met(&last);
+        struct event event;
+
+        connection.traced = true;
+        last.recv_queue = rows[i].recv_queue;
+        last.inode = rows[i].inode;
+        event = closed(&connection, rows[i].from, TCP_STATE_CLOSE, &last, NULL);
+        assert_int_equal(event.cause, CAUSE_ABORTED);
+        assert_int_equal(event.unread, rows[i].unread);
+        /* What a RST of the peer left unread is no reason of this side. */
+        connection.reset_received = true;
+        event = closed(&connection, rows[i].from, TCP_STATE_CLOSE, &last, NULL);
+        assert_int_equal(event.cause, CAUSE_RESET);
+        assert_int_equal(event.unread, 0);
+    }
+}
+
 /* A segment came, and this side has sent nothing but data: the segment was the end. */
 static void a_reset_is_proved_by_the_segments(void **state) {
     static const struct {
@@ -359,6 +390,7 @@ int main(void) {
         cmocka_unit_test(only_a_look_before_the_fin_tells_who_connected),
         cmocka_unit_test(a_peer_in_time_wait_had_closed_first),
         cmocka_unit_test(a_connection_thrown_away_was_aborted),
+        cmocka_unit_test(what_was_not_read_is_told_where_this_side_aborted),
         cmocka_unit_test(a_reset_is_proved_by_the_segments),
         cmocka_unit_test(what_was_not_seen_has_no_cause),
         cmocka_unit_test(totals_are_those_that_the_kernel_told),
