@@ -4,7 +4,10 @@
 #include "command/command.h"
 #include "command/usage.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +74,15 @@ static void take_netns(const struct argp_state *state, const char *value,
     usage_refuse(state, "--netns", value, "is no network namespace that is here", NETNS_ALLOWED);
 }
 
+/* A number is a process id. */
+static bool is_process(const char *value) {
+    char *end;
+    const long pid = strtol(value, &end, 10);
+
+    return *end || !isdigit((unsigned char)*value) ||
+           (pid > 0 && pid <= INT_MAX && (kill((pid_t)pid, 0) == 0 || errno != ESRCH));
+}
+
 static void take_process(const struct argp_state *state, const char *value,
                          struct selection *selection) {
     if (*value == '\0')
@@ -80,6 +92,8 @@ static void take_process(const struct argp_state *state, const char *value,
                      PROCESS_ALLOWED);
     if (selection->process)
         usage_refuse(state, "--process", value, "is a second process", "one");
+    if (!is_process(value))
+        usage_refuse(state, "--process", value, "is no process that is here", PROCESS_ALLOWED);
     selection->process = value;
 }
 

@@ -181,7 +181,10 @@ class Values(Refusals):
         self.check([
             ("list --process=sixteen-letters-", "--process: 'sixteen-letters-' is longer than the "
                                                 "kernel's names of processes"),
-            ("list --process=1 --process=2", "--process: '2' is a second process")])
+            ("list --process=1 --process=2", "--process: '2' is a second process"),
+            ("monitor --process=4194305", "--process: '4194305' is no process that is here"),
+            ("list --process=99999999999", "--process: '99999999999' is no process that is here"),
+            ("list --process=0", "--process: '0' is no process that is here")])
 
     def test_all_namespaces_where_they_cannot_be(self):
         self.check([
