@@ -341,7 +341,7 @@ static void on_seen(void *into, const struct socket *socket, int64_t at_ns) {
 static void find_missed_owners(struct watch *watch, int64_t at_ns) {
     struct connection *connection = NULL;
 
-    if (!watch->missed_owners)
+    if (!watch->missed_owners || watch->done)
         return;
     watch->missed_owners = false;
     owners_forget(watch->owners);
@@ -459,7 +459,8 @@ static void say_unowned(struct watch *watch, int64_t at_ns, bool is_end) {
         .kind = EVENT_LOST,
         .at_ns = at_ns,
         .count = watch->unowned,
-        .reason = "over before /proc was read for the process",
+        .reason = watch->said_denied ? "not all of /proc can be read for the process"
+                                     : "over before /proc was read for the process",
     };
 
     if (watch->unowned == 0 || (at_ns < watch->next_unowned_ns && !is_end))

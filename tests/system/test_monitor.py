@@ -640,6 +640,20 @@ class Faults(NetworkTest):
             self.assertNotIn("pid", event)
             self.assertEqual(event["uid"], 0)
 
+    def test_process_that_may_not_be_looked_at(self):
+        """What ends is then lost for want of a right, not of time."""
+        needs_other_user()
+        listener = self.listen()
+        monitor = self.monitor("-p", "9998", "--process", str(os.getpid()), "--duration=2",
+                               prefix=AS_NOBODY)
+        time.sleep(0.5)
+        server, client = self.connect(listener)
+        time.sleep(0.5)
+        client.close()
+        server.close()
+        monitor.wait_for(event="lost", reason="not all of /proc can be read for the process")
+        self.assertEqual(monitor.finish()[0], 0)
+
 
 if __name__ == "__main__":
     unittest.main()
