@@ -230,12 +230,16 @@ static bool is_shown(const struct options *options, const struct event *event) {
            (states & (TCP_STATE_BIT(event->from) | TCP_STATE_BIT(event->to)));
 }
 
-/* Whether the connection was in that state before it ended with a FIN each way. */
+/* Whether a connection that ended with a FIN each way has gone to that state since `from`, although
+ * no transition tells so. */
 static bool ended_through(const struct event *event, enum tcp_state state) {
     const bool stood = event->from == TCP_STATE_ESTABLISHED || event->from == TCP_STATE_UNKNOWN;
+    const bool closes = stood || event->from == TCP_STATE_FIN_WAIT1;
 
     if (state == TCP_STATE_ESTABLISHED)
-        return true;
+        return event->connection->born_seen;
+    if (event->closed_first == SIDE_LOCAL)
+        return state == TCP_STATE_FIN_WAIT2 && closes;
     if (event->closed_first != SIDE_REMOTE)
         return false;
     return (state == TCP_STATE_CLOSE_WAIT && stood) ||
@@ -270,6 +274,26 @@ static bool is_wanted(struct watch *watch, const struct event *event) {
     return connection && event->kind == EVENT_CLOSED && connection->shown && !connection->withheld;
 }
 
+/* Also where --count has just ended the watch, with a transition whose end tells more of it. */
+static void reach(struct watch *watch) {
+    if (watch->status == STATUS_NOT_REACHED)
+        watch->done = false;
+    finish(watch, STATUS_DONE);
+}
+
+/* What stands as the watch ends: with the last line that is shown, or in its time. */
+static void take_stock(struct watch *watch, int64_t at_ns) {
+    struct summary *summary = &watch->summary;
+    struct connection *connection = NULL;
+
+    if (summary->ended_ns)
+        return;
+    summary->ended_ns = at_ns > summary->began_ns ? at_ns : summary->began_ns;
+    while ((connection = tracker_next(watch->tracker, connection)))
+        if (connection->shown)
+            summary_add_standing(summary, connection);
+}
+
 /* Counts the event, and shows it. */
 static void show(struct watch *watch, const struct event *event, bool first) {
     const struct options *options = watch->options;
@@ -282,9 +306,11 @@ static void show(struct watch *watch, const struct event *event, bool first) {
     if (watch->output.writer.len >= PENDING_MAX && !stop_signal)
         flush(watch);
     if (reaches(event, options->until))
-        finish(watch, STATUS_DONE);
+        reach(watch);
     else if (options->count && watch->summary.transitions >= options->count)
         finish(watch, options->until ? STATUS_NOT_REACHED : STATUS_DONE);
+    if (watch->done)
+        take_stock(watch, event->at_ns);
 }
 
 /* Whether it ended as a process held it, or may have between two walks, and nobody knows which. No
@@ -526,12 +552,7 @@ static void loop(struct watch *watch, const sigset_t *unblocked) {
 }
 
 static void summarise(struct watch *watch) {
-    struct connection *connection = NULL;
-
-    watch->summary.ended_ns = clock_now();
-    while ((connection = tracker_next(watch->tracker, connection)))
-        if (connection->shown)
-            summary_add_standing(&watch->summary, connection);
+    take_stock(watch, clock_now());
     output_summary(&watch->output, &watch->summary);
     flush(watch);
 }

@@ -40,8 +40,11 @@ void summary_add(struct summary *summary, const struct event *event, bool first)
 }
 
 void summary_add_standing(struct summary *summary, const struct connection *connection) {
-    summary->open +=
-        connection->state != TCP_STATE_LISTEN && connection->state != TCP_STATE_TIME_WAIT;
+    const uint32_t not_open = TCP_STATE_BIT(TCP_STATE_LISTEN) | TCP_STATE_BIT(TCP_STATE_TIME_WAIT);
+
+    if (connection->state == TCP_STATE_CLOSE)
+        return;
+    summary->open += !(not_open & TCP_STATE_BIT(connection->state));
     note_stay(summary, connection->state, connection, summary->ended_ns - connection->since_ns,
               true);
 }

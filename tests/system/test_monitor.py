@@ -349,16 +349,26 @@ class Ends(NetworkTest):
                                     if event["event"] == "transition"][-1]["skipped"])
 
     def test_until_counts_what_the_end_tells_of(self):
-        """A FIN each way, the peer's first, leads through both."""
+        """A FIN each way leads through these, and the last transition belongs to that."""
         listener = self.listen()
-        for state in "CLOSE_WAIT", "LAST_ACK":
+        for state, *more in (("CLOSE_WAIT",), ("LAST_ACK",), ("FIN_WAIT2",),
+                             ("CLOSE_WAIT", "--local-port=9998", "--count=1")):
             server, client = self.connect(listener)
             monitor = self.monitor("-p", "9998", "--until", state, "--interval=500ms",
-                                   "--duration=3")
-            monitor.wait_for(event="appeared", remote_port=9998, state="ESTABLISHED")
+                                   "--duration=3", *more)
+            monitor.wait_for(event="appeared", state="ESTABLISHED",
+                             remote_port=client.getsockname()[1])
             client.close()
             server.close()
             self.assertEqual(monitor.finish()[0], 0, monitor.events)
+
+    def test_until_does_not_count_what_stood_before(self):
+        server, client = self.connect(self.listen())
+        monitor = self.monitor("-p", "9998", "--until=ESTABLISHED", "--duration=1")
+        monitor.wait_for(event="appeared", state="ESTABLISHED")
+        client.close()
+        server.close()
+        self.assertEqual(monitor.finish()[0], 2)
 
     def test_end_of_what_was_waited_for_is_told_too(self):
         listener = self.listen()

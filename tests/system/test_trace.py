@@ -1428,6 +1428,19 @@ class Ends(Traced, test_monitor.Ends):
         self.assertEqual([event for event in monitor.events if event["event"] == "transition"]
                          [-1]["to"], "FIN_WAIT1")
 
+    def test_summary_is_of_what_was_shown(self):
+        """What came after the last line is left out, also where the two are read at once."""
+        listener, monitor = self.watch("-p", "9998", "--until=CLOSE_WAIT")
+        server, client = self.connect(listener)
+        monitor.wait_for(event="transition", to="ESTABLISHED")
+        client.close()
+        time.sleep(0.005)
+        server.close()
+        self.assertEqual(monitor.finish(), (0, ""))
+        summary = monitor.events[-1]
+        self.assertEqual((summary["connections"], summary["open"], summary["ended"]), (2, 2, {}))
+        self.assertNotIn("TIME_WAIT", summary["longest_ms"])
+
     def test_auto_traces(self):
         self.source = "auto"
         listener, monitor = self.watch()
