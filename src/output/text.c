@@ -7,12 +7,21 @@
 #include <net/if.h>
 
 void text_time(struct writer *writer, int64_t at_ns) {
+    static char second[] = "hh:mm:ss"; /* that of the last line; many have the same */
+    static time_t of_second = -1;
     const struct timespec wall = clock_wall(at_ns);
+    const unsigned ms = (unsigned)(wall.tv_nsec / NS_PER_MS);
+    const char fraction[] = {
+        '.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10), ' ', ' '};
     struct tm local;
 
-    localtime_r(&wall.tv_sec, &local);
-    writer_format(writer, "%02d:%02d:%02d.%03d  ", local.tm_hour, local.tm_min, local.tm_sec,
-                  (int)(wall.tv_nsec / NS_PER_MS));
+    if (wall.tv_sec != of_second) {
+        localtime_r(&wall.tv_sec, &local);
+        strftime(second, sizeof(second), "%H:%M:%S", &local);
+        of_second = wall.tv_sec;
+    }
+    writer_put(writer, second, sizeof(second) - 1);
+    writer_put(writer, fraction, sizeof(fraction));
 }
 
 void text_duration(struct writer *writer, int64_t ns) {

@@ -42,8 +42,16 @@ int64_t clock_of_wall(int64_t wall_ns) {
     return wall_ns - wall_ahead();
 }
 
+/* What happened within a millisecond has one reading: events may come by the hundred thousand a
+ * second. */
 struct timespec clock_wall(int64_t at_ns) {
-    const int64_t wall = at_ns + wall_ahead();
+    static int64_t read_ns = INT64_MAX, ahead_ns;
+    int64_t wall;
 
+    if (at_ns < read_ns || at_ns >= read_ns + NS_PER_MS) {
+        ahead_ns = wall_ahead();
+        read_ns = at_ns - NS_PER_MS / 2;
+    }
+    wall = at_ns + ahead_ns;
     return (struct timespec){.tv_sec = wall / NS_PER_S, .tv_nsec = wall % NS_PER_S};
 }
