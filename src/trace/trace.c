@@ -51,6 +51,9 @@
 
 #define STATES (TCP_STATES_ALL & ~TCP_STATE_BIT(TCP_STATE_BOUND_INACTIVE))
 
+/* Of so many that have ended lately it is known that nobody has to be asked for them. */
+#define ENDED_MAX 65536
+
 /* What sock_diag answered last when it was asked for a minisock. */
 struct answer {
     uint64_t cookie;
@@ -66,9 +69,10 @@ struct trace_source {
     struct ring_buffer *ring;
     struct spaces *spaces;
     struct waiting_queue waiting; /* what sock_diag is to be asked for again, and when */
-    struct minisock *minisocks;   /* of these, by their ends */
+    struct minisocks minisocks;   /* of these, by their ends */
     struct answer answer;
-    uint64_t unread, unseen; /* as last said: that found no room, and that were passed over */
+    uint64_t ended[ENDED_MAX]; /* cookies, each where the next that belongs there takes its place */
+    uint64_t unread, unseen;   /* as last said: that found no room, and that were passed over */
     int64_t next_look_ns;
     bool walk_due;
     int64_t gap_ns;    /* when it was found that something was lost since the last walk; or 0 */
@@ -292,6 +296,10 @@ static void end_replaced(struct trace_source *source, const struct move *move) {
         source->observer->ended(source->observer->into, cookie, move->at_ns);
 }
 
+static uint64_t *ended(struct trace_source *source, uint64_t cookie) {
+    return &source->ended[cookie % ENDED_MAX];
+}
+
 static void take_move(struct trace_source *source, const struct trace_record *record,
                       struct socket *socket) {
     static const enum move_kind kinds[] = {
@@ -313,6 +321,8 @@ static void take_move(struct trace_source *source, const struct trace_record *re
     };
 
     memcpy(owner.name, record->task, sizeof(owner.name) - 1);
+    if (move.kind == MOVE_STATE && socket->state == TCP_STATE_CLOSE)
+        *ended(source, socket->cookie) = socket->cookie;
     if (move.kind == MOVE_STATE && may_wait(&move)) {
         take_possible_wait(source, record, &move);
         return;
@@ -484,9 +494,13 @@ static void ask_later(struct trace_source *source, const struct waiting *asked, 
 static void ask_for(struct trace_source *source, const struct waiting *waiting) {
     const struct socket asked = waiting_socket(waiting);
     struct socket found;
-    const int stands = spaces_lookup(source->spaces, &asked, &found);
-    const int64_t now_ns = clock_now();
+    int64_t now_ns;
+    int stands;
 
+    if (is_traced(&asked) && *ended(source, asked.cookie) == asked.cookie)
+        return;
+    stands = spaces_lookup(source->spaces, &asked, &found);
+    now_ns = clock_now();
     if (stands > 0) {
         take_answer(source, waiting, &found, now_ns);
     } else if (stands < 0 && now_ns < waiting->expires_ns) {
