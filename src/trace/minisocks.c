@@ -34,21 +34,23 @@ static struct ends ends_of(const struct socket *socket) {
     };
 }
 
-static struct minisock *find(struct minisock *table, const struct ends *ends) {
-    struct minisock *minisock;
+static struct minisock *find(const struct minisocks *minisocks, const struct ends *ends) {
+    struct minisock *minisock = NULL;
 
-    HASH_FIND(hh, table, ends, sizeof(*ends), minisock);
+    if (minisocks->at_port[ends->local_port])
+        HASH_FIND(hh, minisocks->table, ends, sizeof(*ends), minisock);
     return minisock;
 }
 
-static void forget(struct minisock **table, struct minisock *minisock) {
-    HASH_DEL(*table, minisock);
+static void forget(struct minisocks *minisocks, struct minisock *minisock) {
+    minisocks->at_port[minisock->ends.local_port]--;
+    HASH_DEL(minisocks->table, minisock);
     free(minisock);
 }
 
-void minisocks_add(struct minisock **table, const struct socket *socket) {
+void minisocks_add(struct minisocks *minisocks, const struct socket *socket) {
     const struct ends ends = ends_of(socket);
-    struct minisock *minisock = find(*table, &ends);
+    struct minisock *minisock = find(minisocks, &ends);
 
     if (minisock) {
         minisock->cookie = socket->cookie;
@@ -59,35 +61,37 @@ void minisocks_add(struct minisock **table, const struct socket *socket) {
         return;
     minisock->ends = ends;
     minisock->cookie = socket->cookie;
-    HASH_ADD(hh, *table, ends, sizeof(minisock->ends), minisock);
-    if (!minisock->hh.tbl)
+    HASH_ADD(hh, minisocks->table, ends, sizeof(minisock->ends), minisock);
+    if (minisock->hh.tbl)
+        minisocks->at_port[ends.local_port]++;
+    else
         free(minisock);
 }
 
-void minisocks_remove(struct minisock **table, const struct socket *socket) {
+void minisocks_remove(struct minisocks *minisocks, const struct socket *socket) {
     const struct ends ends = ends_of(socket);
-    struct minisock *minisock = find(*table, &ends);
+    struct minisock *minisock = find(minisocks, &ends);
 
     if (minisock && minisock->cookie == socket->cookie)
-        forget(table, minisock);
+        forget(minisocks, minisock);
 }
 
-uint64_t minisocks_replace(struct minisock **table, const struct socket *socket) {
+uint64_t minisocks_replace(struct minisocks *minisocks, const struct socket *socket) {
     const struct ends ends = ends_of(socket);
-    struct minisock *minisock = find(*table, &ends);
+    struct minisock *minisock = find(minisocks, &ends);
     uint64_t cookie;
 
     if (!minisock)
         return 0;
     cookie = minisock->cookie;
-    forget(table, minisock);
+    forget(minisocks, minisock);
     return cookie == socket->cookie ? 0 : cookie;
 }
 
-void minisocks_clear(struct minisock **table) {
+void minisocks_clear(struct minisocks *minisocks) {
     struct minisock *minisock, *next;
 
-    HASH_ITER(hh, *table, minisock, next) {
-        forget(table, minisock);
+    HASH_ITER(hh, minisocks->table, minisock, next) {
+        forget(minisocks, minisock);
     }
 }

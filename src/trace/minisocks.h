@@ -8,19 +8,23 @@
 
 #include "socket/socket.h"
 
-/* A table; NULL is empty. */
-struct minisock;
+/* Empty where it is zero. */
+struct minisocks {
+    struct minisock *table;
+    uint32_t at_port[UINT16_MAX + 1]; /* how many, by their local ports: most that connect have
+                                         another */
+};
 
 /* Where memory runs out it is left out. */
-void minisocks_add(struct minisock **table, const struct socket *minisock);
+void minisocks_add(struct minisocks *minisocks, const struct socket *socket);
 
 /* It is over. */
-void minisocks_remove(struct minisock **table, const struct socket *minisock);
+void minisocks_remove(struct minisocks *minisocks, const struct socket *socket);
 
 /* The cookie of the one that this socket has taken the addresses of, which is then forgotten; 0:
  * there was none. */
-uint64_t minisocks_replace(struct minisock **table, const struct socket *socket);
+uint64_t minisocks_replace(struct minisocks *minisocks, const struct socket *socket);
 
-void minisocks_clear(struct minisock **table);
+void minisocks_clear(struct minisocks *minisocks);
 
 #endif
