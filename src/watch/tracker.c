@@ -48,6 +48,9 @@
 #define MANY      100
 #define FEW_SHARE 4
 
+/* A connection is looked for again and again in its short life. */
+#define RECENT 256
+
 /* So many sockets are remembered that may go on under another cookie. */
 #define UNSURE_MAX 64
 
@@ -62,7 +65,8 @@ struct unsure {
 struct tracker {
     struct tracker_settings settings;
     struct connection *table;
-    unsigned most; /* in there at once, since memory was given back */
+    struct connection *recent[RECENT]; /* those looked for last, by their cookies; or NULL */
+    unsigned most;                     /* in there at once, since memory was given back */
     uint32_t walk;
     size_t tombstones;
     int64_t settle_ns;  /* when tracker_settle() has something to do */
@@ -95,8 +99,13 @@ static bool is_tombstone(const struct connection *connection) {
     return connection->state == TCP_STATE_CLOSE && connection->over;
 }
 
+static struct connection **recent(struct tracker *tracker, uint64_t cookie) {
+    return &tracker->recent[cookie % RECENT];
+}
+
 static void forget(struct tracker *tracker, struct connection *connection) {
     tracker->tombstones -= is_tombstone(connection);
+    *recent(tracker, connection->cookie) = NULL;
     HASH_DEL(tracker->table, connection);
     free(connection->totals);
     free(connection);
@@ -124,11 +133,12 @@ void tracker_free(struct tracker *tracker) {
     free(tracker);
 }
 
-static struct connection *find(const struct tracker *tracker, uint64_t cookie) {
-    struct connection *connection;
+static struct connection *find(struct tracker *tracker, uint64_t cookie) {
+    struct connection **found = recent(tracker, cookie);
 
-    HASH_FIND(hh, tracker->table, &cookie, sizeof(cookie), connection);
-    return connection;
+    if (!*found || (*found)->cookie != cookie)
+        HASH_FIND(hh, tracker->table, &cookie, sizeof(cookie), *found);
+    return *found;
 }
 
 static void emit(const struct tracker *tracker, struct event *event) {
@@ -190,7 +200,7 @@ static void remember_if_unsure(struct tracker *tracker, const struct socket *soc
 /* Finds the connection that goes on as this socket, whose cookie is not known, or with `ended` the
  * request socket that would have but for its end. NULL: there is none. One that a second walk has
  * met, too, had its cookie before anything was copied. */
-static struct connection *find_unsure(const struct tracker *tracker, const struct socket *socket,
+static struct connection *find_unsure(struct tracker *tracker, const struct socket *socket,
                                       bool ended) {
     for (size_t i = 0; i < UNSURE_MAX; i++) {
         const struct unsure *unsure = &tracker->unsure[i];
@@ -219,8 +229,8 @@ static bool born_before(const struct socket *socket, int64_t at_ns, int64_t mome
 /* Finds the request socket of a full one whose message comes only now: it was missing in a walk,
  * and told to have ended when nothing had come for so long. The next handshake between the same
  * ends began only after that walk. */
-static struct connection *find_ended_request(const struct tracker *tracker,
-                                             const struct socket *last, int64_t at_ns) {
+static struct connection *find_ended_request(struct tracker *tracker, const struct socket *last,
+                                             int64_t at_ns) {
     struct connection *request = find_unsure(tracker, last, true);
 
     return request && born_before(last, at_ns, request->since_ns - SETTLE_NS) ? request : NULL;
@@ -230,6 +240,7 @@ static struct connection *find_ended_request(const struct tracker *tracker,
 static struct connection *rename_as(struct tracker *tracker, struct connection *connection,
                                     const struct socket *socket) {
     HASH_DEL(tracker->table, connection);
+    *recent(tracker, connection->cookie) = NULL;
     connection->cookie = socket->cookie;
     HASH_ADD(hh, tracker->table, cookie, sizeof(connection->cookie), connection);
     if (connection->hh.tbl) {
