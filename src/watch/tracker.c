@@ -656,10 +656,15 @@ static bool is_outdated(const struct tracker *tracker, const struct connection *
            move->at_ns <= tracker->ended_ns[0] || move->at_ns <= connection->since_ns;
 }
 
-/* Whether the socket of a connection that is over connects once more: it keeps its cookie. */
-static bool begins_anew(const struct connection *connection, const struct move *move) {
+/* Whether the socket of a connection that is over connects once more: it keeps its cookie. It was
+ * over before that was found, but not yet at the walk before the last. */
+static bool begins_anew(const struct tracker *tracker, const struct connection *connection,
+                        const struct move *move) {
+    const int64_t over_ns =
+        connection->since_ns < tracker->ended_ns[1] ? connection->since_ns : tracker->ended_ns[1];
+
     return is_tombstone(connection) && move->kind == MOVE_STATE && move->from == TCP_STATE_CLOSE &&
-           move->at_ns > connection->since_ns;
+           move->at_ns > over_ns;
 }
 
 void tracker_moved(struct tracker *tracker, const struct move *move) {
@@ -668,7 +673,7 @@ void tracker_moved(struct tracker *tracker, const struct move *move) {
     const struct freed freed = {.last = socket};
     bool met;
 
-    if (connection && begins_anew(connection, move)) {
+    if (connection && begins_anew(tracker, connection, move)) {
         forget(tracker, connection);
         connection = NULL;
     }
