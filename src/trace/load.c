@@ -142,7 +142,6 @@ static struct trace_bpf *open_program(const struct trace_filter *filter) {
 
 bool load_stand_in(struct trace_bpf *bpf) {
     bpf->links.on_state_meanwhile = bpf_program__attach(bpf->progs.on_state_meanwhile);
-    bpf->bss->has_met = true;
     return bpf->links.on_state_meanwhile != NULL;
 }
 
@@ -150,7 +149,9 @@ bool load_stand_in(struct trace_bpf *bpf) {
 static int attach(struct trace_bpf *bpf) {
     const int error = trace_bpf__attach(bpf);
 
-    return error || !takes_no_more() || load_stand_in(bpf) ? error : -errno;
+    if (error == 0 && takes_no_more())
+        bpf->bss->has_met = load_stand_in(bpf);
+    return error;
 }
 
 /* Loads and attaches it. Which tracepoint is missing takes time to find out: only where one is.

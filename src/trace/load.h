@@ -16,7 +16,7 @@ struct trace_bpf; /* trace.skel.h, from trace.bpf.c */
 struct trace_bpf *load_program(const struct filter *filter, bool all_netns,
                                char why[TRACE_WHY_SIZE]);
 
-/* Attaches on_state_meanwhile(), and sets has_met. Returns false with errno. */
+/* Attaches on_state_meanwhile(). Returns false with errno. */
 bool load_stand_in(struct trace_bpf *bpf);
 
 #endif

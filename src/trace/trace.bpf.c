@@ -145,8 +145,8 @@ struct {
 /* Records that found no room. */
 __u64 lost;
 
-/* The reader has met something that is watched, and called on_state_meanwhile(). Until then it is
- * woken. */
+/* on_state_meanwhile() is there, or refused: the reader has met something that is watched, or this
+ * kernel would not take it later. Until then the reader is woken. */
 bool has_met;
 
 /* The moves that on_state() has been called for on this processor, and on_state_meanwhile() has not

@@ -362,7 +362,7 @@ static void take_record(struct trace_source *source, const struct trace_record *
 }
 
 /* How often a program was passed over, as it ran already on that processor. 0 also where the kernel
- * does not say: see stand_in_once(). */
+ * does not say: before Linux 5.19 some refuse to, once privileges were dropped. */
 static uint64_t misses_of(const struct bpf_program *program) {
     struct bpf_prog_info info = {0};
     uint32_t size = sizeof(info);
@@ -380,8 +380,8 @@ static uint64_t misses_since_quiet(const struct trace_source *source) {
 
 /* on_state_meanwhile() takes as long as on_state() does to find that it has nothing to do,
  * whoever's connections these are: so it comes with the first that the program tells of, before
- * that is looked at any closer. Kernels that forbid all of bpf(2) to whom privileges were dropped
- * for have it from the start. */
+ * that is looked at any closer, or after the walk that has met one. Kernels that may refuse it by
+ * then have it from the start. */
 static void stand_in_once(struct trace_source *source) {
     char reason[160];
 
@@ -394,6 +394,7 @@ static void stand_in_once(struct trace_source *source) {
                  strerror(errno));
         source->observer->blind(source->observer->into, reason, clock_now());
     }
+    source->bpf->bss->has_met = true;
     /* What was missed since the look before may have been of that socket. */
     source->misses_before = misses_since_quiet(source);
 }
@@ -432,6 +433,8 @@ static int walk(struct trace_source *source) {
     const struct observer *observer = source->observer;
     const int64_t began_ns = clock_now();
 
+    if (!source->bpf->bss->has_met)
+        source->misses_quiet = misses_of(source->bpf->progs.on_state);
     source->walk_due = false;
     source->gap_ns = 0;
     waiting_clear(&source->waiting);
