@@ -371,7 +371,7 @@ static void find_missed_owners(struct watch *watch, int64_t at_ns) {
         return;
     watch->missed_owners = false;
     owners_forget(watch->owners);
-    while ((connection = tracker_next(watch->tracker, connection))) {
+    while (!watch->done && (connection = tracker_next(watch->tracker, connection))) {
         struct event event = {
             .kind = EVENT_HELD,
             .at_ns = at_ns,
@@ -384,7 +384,8 @@ static void find_missed_owners(struct watch *watch, int64_t at_ns) {
         if (connection->owner_known || connection->inode == 0)
             continue;
         on_event(watch, &event);
-        if (!connection->owner_known && !watch->said_denied && is_held(watch, connection)) {
+        if (!connection->owner_known && !watch->done && !watch->said_denied &&
+            is_held(watch, connection)) {
             watch->said_denied = true;
             display_say_denied(watch->owners);
         }
@@ -485,8 +486,9 @@ static void say_unowned(struct watch *watch, int64_t at_ns, bool is_end) {
         .kind = EVENT_LOST,
         .at_ns = at_ns,
         .count = watch->unowned,
-        .reason = watch->said_denied ? "not all of /proc can be read for the process"
-                                     : "over before /proc was read for the process",
+        .reason = watch->owners && owners_denied(watch->owners)
+                      ? "over before its process was found, or that may not be looked at"
+                      : "over before /proc was read for the process",
     };
 
     if (watch->unowned == 0 || (at_ns < watch->next_unowned_ns && !is_end))

@@ -197,7 +197,7 @@ static void put_cause(struct writer *writer, const struct event *event) {
     else if (event->cause == CAUSE_ABORTED && event->from == TCP_STATE_SYN_SENT)
         writer_text(writer, "given up by this side");
     else if (event->cause == CAUSE_ABORTED && event->unread)
-        text_count(writer, "aborted: this side closed it with a reset, as it had not read ",
+        text_count(writer, "aborted: this side threw it away with a reset, and had not read ",
                    event->unread, "byte", "bytes");
     else if (event->cause == CAUSE_ABORTED && event->connection->minisock)
         writer_text(writer, "aborted: what the peer still sent was answered with a reset");

@@ -45,6 +45,7 @@ struct owners {
     int64_t read_ns; /* when the first of it was read */
     int64_t next_ns; /* when all may be read again */
     int error;
+    bool denied;
     uint32_t recent[RECENT_MAX]; /* pids; 0: none */
     size_t next_recent;
 };
@@ -171,6 +172,7 @@ static void scan_process(struct owners *owners, int proc, const char *pid) {
     if (!dir) {
         if (proc_shortage(errno))
             owners->error = errno;
+        owners->denied |= errno == EACCES;
         if (fd >= 0)
             close(fd);
         return;
@@ -284,6 +286,10 @@ bool owners_find(struct owners *owners, uint32_t inode, struct owner *owner) {
 
 int owners_error(const struct owners *owners) {
     return owners->error;
+}
+
+bool owners_denied(const struct owners *owners) {
+    return owners->denied;
 }
 
 bool owner_is(const struct owner *owner, const char *wanted) {

@@ -43,6 +43,9 @@ bool owners_may_read(const struct owners *owners);
 /* The errno of /proc that could not be read when last tried; 0: it could. */
 int owners_error(const struct owners *owners);
 
+/* Whether there was a process that may not be looked at. */
+bool owners_denied(const struct owners *owners);
+
 /* Whether `wanted` is this owner's pid or its name. */
 bool owner_is(const struct owner *owner, const char *wanted);
 

@@ -104,6 +104,8 @@ static void decide_traced(struct event *event, const struct socket *last) {
         {ENETUNREACH, CAUSE_NETWORK_UNREACHABLE},
         {ENETDOWN, CAUSE_NETWORK_UNREACHABLE},
         {ECONNABORTED, CAUSE_DESTROYED},
+        {ECONNRESET, CAUSE_RESET},
+        {EPIPE, CAUSE_RESET},
     };
     const struct connection *connection = event->connection;
 

@@ -651,7 +651,7 @@ class Faults(NetworkTest):
             self.assertEqual(event["uid"], 0)
 
     def test_process_that_may_not_be_looked_at(self):
-        """What ends is then lost for want of a right, not of time."""
+        """What ends is then lost, and it is said that it may be for want of a right."""
         needs_other_user()
         listener = self.listen()
         monitor = self.monitor("-p", "9998", "--process", str(os.getpid()), "--duration=2",

@@ -451,8 +451,8 @@ class Causes(TraceTest):
         monitor.send_signal(signal.SIGINT)
         words = re.findall("aborted: .*", monitor.communicate()[0])
         self.assertEqual([text.split(";")[0] for text in words],
-                         ["aborted: this side closed it with a reset, as it had not read 10 bytes"]
-                         * 2)
+                         ["aborted: this side threw it away with a reset, and had not read 10 "
+                          "bytes"] * 2)
 
     def test_shut_down_and_thrown_away(self):
         """With unread data; from the states after its own FIN."""

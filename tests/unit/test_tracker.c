@@ -1583,6 +1583,8 @@ static void the_end_of_a_traced_connection_has_its_cause(void **state) {
          "refused"},
         {"reset", TCP_STATE_ESTABLISHED, ECONNRESET, 0, true, false, "reset"},
         {"reset after its FIN", TCP_STATE_CLOSE_WAIT, EPIPE, 0, true, false, "reset"},
+        {"reset, the RST's own record lost", TCP_STATE_ESTABLISHED, 0, ECONNRESET, false, false,
+         "reset"},
         {"reset by what was sent to a closed end", TCP_STATE_FIN_WAIT1, 0, 0, true, false, "reset"},
         {"this side threw it away", TCP_STATE_ESTABLISHED, 0, 0, false, true, "aborted"},
         {"after the peer's FIN", TCP_STATE_CLOSE_WAIT, 0, 0, false, true, "aborted"},
