@@ -231,19 +231,30 @@ static bool is_shown(const struct options *options, const struct event *event) {
 }
 
 /* Whether a connection that ended with a FIN each way has gone to that state since `from`, although
- * no transition tells so. */
+ * no transition tells so. One that was met in TIME_WAIT had come since the look before. */
 static bool ended_through(const struct event *event, enum tcp_state state) {
-    const bool stood = event->from == TCP_STATE_ESTABLISHED || event->from == TCP_STATE_UNKNOWN;
-    const bool closes = stood || event->from == TCP_STATE_FIN_WAIT1;
+    const uint32_t from = TCP_STATE_BIT(event->from);
+    const uint32_t unmet = TCP_STATE_BIT(TCP_STATE_UNKNOWN) | TCP_STATE_BIT(TCP_STATE_TIME_WAIT);
+    const uint32_t handshake =
+        TCP_STATE_BIT(TCP_STATE_SYN_SENT) | TCP_STATE_BIT(TCP_STATE_SYN_RECV);
+    const uint32_t stood = unmet | handshake | TCP_STATE_BIT(TCP_STATE_ESTABLISHED);
 
-    if (state == TCP_STATE_ESTABLISHED)
-        return event->connection->born_seen;
-    if (event->closed_first == SIDE_LOCAL)
-        return state == TCP_STATE_FIN_WAIT2 && closes;
-    if (event->closed_first != SIDE_REMOTE)
+    switch (state) {
+    case TCP_STATE_ESTABLISHED:
+        return from & (unmet | handshake);
+    case TCP_STATE_FIN_WAIT1:
+        return event->to == TCP_STATE_TIME_WAIT && (from & stood);
+    case TCP_STATE_FIN_WAIT2:
+        return event->closed_first == SIDE_LOCAL &&
+               (from & (stood | TCP_STATE_BIT(TCP_STATE_FIN_WAIT1)));
+    case TCP_STATE_CLOSE_WAIT:
+        return event->closed_first == SIDE_REMOTE && (from & stood);
+    case TCP_STATE_LAST_ACK:
+        return event->closed_first == SIDE_REMOTE &&
+               (from & (stood | TCP_STATE_BIT(TCP_STATE_CLOSE_WAIT)));
+    default:
         return false;
-    return (state == TCP_STATE_CLOSE_WAIT && stood) ||
-           (state == TCP_STATE_LAST_ACK && (stood || event->from == TCP_STATE_CLOSE_WAIT));
+    }
 }
 
 /* A connection that came after the first look has gone to the state that it was first seen in, and

@@ -362,6 +362,17 @@ class Ends(NetworkTest):
             server.close()
             self.assertEqual(monitor.finish()[0], 0, monitor.events)
 
+    def test_until_by_connections_between_two_looks(self):
+        for state in "FIN_WAIT1", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK":
+            listener = self.listen()
+            monitor = self.monitor("-p", "9998", "--until", state, "--interval=500ms",
+                                   "--duration=3")
+            monitor.wait_for(event="appeared", state="LISTEN")
+            time.sleep(0.6)
+            quick_connections(listener, 1)
+            self.assertEqual(monitor.finish()[0], 0, (state, monitor.events))
+            listener.close()
+
     def test_until_does_not_count_what_stood_before(self):
         server, client = self.connect(self.listen())
         monitor = self.monitor("-p", "9998", "--until=ESTABLISHED", "--duration=1")
@@ -661,7 +672,8 @@ class Faults(NetworkTest):
         time.sleep(0.5)
         client.close()
         server.close()
-        monitor.wait_for(event="lost", reason="not all of /proc can be read for the process")
+        monitor.wait_for(event="lost", reason="over before its process was found, or that may not "
+                                               "be looked at")
         self.assertEqual(monitor.finish()[0], 0)
 
 
