@@ -7,6 +7,9 @@
 
 #define HAS_ALL (SOCKET_HAS_INFO | SOCKET_HAS_BYTES | SOCKET_HAS_DATA_SEGS | SOCKET_HAS_SENT)
 
+/* By so much a timer may be told wrong: a jiffy or two (CONFIG_HZ=100). */
+#define JIFFIES_NS (20 * NS_PER_MS)
+
 /* Sequence numbers acknowledged beyond the payload: the SYN of the side that connected, and a FIN
  * (tcp_snd_una_update(), net/ipv4/tcp_input.c). Only where nothing is unacknowledged. */
 static int64_t control_acked(const struct socket *socket) {
@@ -158,8 +161,9 @@ static void decide_cause(struct event *event, const struct freed *freed) {
     } else if (connection->minisock && event->from == TCP_STATE_FIN_WAIT2) {
         /* Its timer ends it, a segment that it answers with RST
          * (tcp_timewait_state_process(), net/ipv4/tcp_minisocks.c), or `ss -K`: only the timer
-         * shows, where it still stood just before. */
-        if (event->seen_ns >= connection->expires_ns - 2 * NS_PER_S)
+         * shows, where it still stood just before, and not for less than its time. */
+        if (event->seen_ns >= connection->expires_ns - 2 * NS_PER_S &&
+            event->at_ns >= connection->expires_ns - JIFFIES_NS)
             event->cause = CAUSE_TIMED_OUT;
     }
 }
@@ -209,7 +213,10 @@ static int fin_received(const struct event *event) {
     case TCP_STATE_CLOSING:
         return 1;
     case TCP_STATE_FIN_WAIT2:
-        return event->to == TCP_STATE_TIME_WAIT;
+        /* Without a TIME_WAIT, for which there may be no room, a look does not tell. */
+        return event->to == TCP_STATE_TIME_WAIT                           ? 1
+               : event->connection->minisock || event->connection->traced ? 0
+                                                                          : -1;
     default:
         return event->cause == CAUSE_FIN ? 1 : -1;
     }

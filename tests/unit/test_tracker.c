@@ -403,6 +403,19 @@ static void an_orphan_that_its_timer_ends_has_timed_out(void **state) {
     watch_free(watch);
 }
 
+/* It still stood not long before, and yet its time was not up. */
+static void an_orphan_that_ends_early_has_not_timed_out(void **state) {
+    struct watch *watch = watch_an_orphan();
+
+    (void)state;
+    find(watch, 1)->timer_ms = 1900;
+    walk_later(watch);
+    vanish(watch, 1);
+    walk_later(watch);
+    expect(watch, "1 FIN_WAIT2>CLOSE after 3000\n1 closed CLOSE unknown sent 701\n");
+    watch_free(watch);
+}
+
 static void a_message_before_the_walk_closes_at_once(void **state) {
     struct watch *watch = watch_after_two_walks();
 
@@ -1954,6 +1967,7 @@ int main(void) {
         cmocka_unit_test(closed_and_gone_before_its_message_closes_once),
         cmocka_unit_test(an_orphan_in_fin_wait2_is_not_closed_yet),
         cmocka_unit_test(an_orphan_that_its_timer_ends_has_timed_out),
+        cmocka_unit_test(an_orphan_that_ends_early_has_not_timed_out),
         cmocka_unit_test(a_message_before_the_walk_closes_at_once),
         cmocka_unit_test(a_message_after_the_walk_that_missed_it_closes_once),
         cmocka_unit_test(a_dead_socket_that_is_still_held_closes_once),

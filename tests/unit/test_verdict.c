@@ -311,7 +311,8 @@ static void the_peer_s_fin_is_no_byte_received(void **state) {
         {TCP_STATE_CLOSE_WAIT, TCP_STATE_CLOSE, 199},
         {TCP_STATE_LAST_ACK, TCP_STATE_CLOSE, 199},
         {TCP_STATE_CLOSING, TCP_STATE_CLOSE, 199},
-        {TCP_STATE_FIN_WAIT2, TCP_STATE_CLOSE, 200},
+        /* There may have been no room for a TIME_WAIT. */
+        {TCP_STATE_FIN_WAIT2, TCP_STATE_CLOSE, -1},
         {TCP_STATE_FIN_WAIT2, TCP_STATE_TIME_WAIT, 199},
         /* It may have come after the last look, or not. */
         {TCP_STATE_ESTABLISHED, TCP_STATE_CLOSE, -1},
@@ -326,6 +327,11 @@ static void the_peer_s_fin_is_no_byte_received(void **state) {
         if (event.totals.bytes_received != rows[i].received)
             fail_msg("from %s: %lld", tcp_state_name(rows[i].from),
                      (long long)event.totals.bytes_received);
+        if (rows[i].from != TCP_STATE_FIN_WAIT2 || rows[i].to != TCP_STATE_CLOSE)
+            continue;
+        connection.traced = true;
+        event = closed(&connection, rows[i].from, rows[i].to, &last, NULL);
+        assert_int_equal(event.totals.bytes_received, 200);
     }
 }
 
