@@ -184,6 +184,8 @@ static void put_cause(struct writer *writer, const struct event *event) {
         [CAUSE_ABORTED] = "aborted: this side threw it away with a reset",
         [CAUSE_DESTROYED] = "destroyed by an administrator",
     };
+    const uint32_t unheld =
+        TCP_STATE_BIT(TCP_STATE_ESTABLISHED) | TCP_STATE_BIT(TCP_STATE_CLOSE_WAIT);
 
     if (event->cause == CAUSE_UNKNOWN && event->from == TCP_STATE_SYN_SENT)
         writer_text(writer,
@@ -199,6 +201,10 @@ static void put_cause(struct writer *writer, const struct event *event) {
     else if (event->cause == CAUSE_ABORTED && event->unread)
         text_count(writer, "aborted: this side threw it away with a reset, and had not read ",
                    event->unread, "byte", "bytes");
+    else if (event->cause == CAUSE_ABORTED && event->connection->traced && event->socket &&
+             event->socket->inode == 0 && (unheld & TCP_STATE_BIT(event->from)))
+        writer_text(writer,
+                    "aborted: this side threw it away with a reset, and no process held it");
     else if (event->cause == CAUSE_ABORTED && event->connection->minisock)
         writer_text(writer, "aborted: what the peer still sent was answered with a reset");
     else if (event->cause == CAUSE_RESET && event->from == TCP_STATE_FIN_WAIT1 &&

@@ -431,13 +431,29 @@ class Causes(TraceTest):
         self.assert_closed(monitor, cookies[1], cause="reset", error="ECONNRESET", bytes_sent=10)
         self.end(monitor)
 
-    def test_unread_data_is_named_as_the_reason(self):
-        """Also behind the peer's FIN, which is no data."""
+    def watch_in_words(self):
+        """Returns (a listener, a monitor that traces already and prints text)."""
         listener = self.listen(port=9998)
         monitor = self.spawn(TCPWATCH, "monitor", "--source=trace", "-p", "9998", stdout=-1,
                              text=True)
         monitor.stdout.readline()
         self.assertIn("LISTEN", monitor.stdout.readline())
+        return listener, monitor
+
+    def test_what_nobody_accepted_is_told_so(self):
+        listener, monitor = self.watch_in_words()
+        client = socket.create_connection(("127.0.0.1", 9998))
+        time.sleep(0.2)
+        listener.close()
+        time.sleep(0.3)
+        monitor.send_signal(signal.SIGINT)
+        self.assertRegex(monitor.communicate()[0],
+                         "aborted: this side threw it away with a reset, and no process held it;")
+        client.close()
+
+    def test_unread_data_is_named_as_the_reason(self):
+        """Also behind the peer's FIN, which is no data."""
+        listener, monitor = self.watch_in_words()
         for is_closed in False, True:
             server, client = self.connect(listener)
             client.sendall(b"never read")
