@@ -208,8 +208,10 @@ static bool look_owner_up(struct watch *watch, const struct connection *connecti
  * what was read of /proc: find_missed_owners() looks once more. */
 static void find_owner(struct watch *watch, struct connection *connection,
                        const struct event *event) {
-    const bool acts = event->kind == EVENT_STUCK || event->to == TCP_STATE_CLOSE_WAIT ||
-                      event->to == TCP_STATE_FIN_WAIT2;
+    const uint32_t told = watch->source.trace ? TCP_STATE_BIT(TCP_STATE_CLOSE_WAIT) |
+                                                    TCP_STATE_BIT(TCP_STATE_FIN_WAIT2)
+                                              : TCP_STATES_TRANSIENT;
+    const bool acts = event->kind == EVENT_STUCK || (told & TCP_STATE_BIT(event->to));
     struct owner owner;
 
     if (!watch->owners || connection->inode == 0 || (connection->owner_known && !acts))
