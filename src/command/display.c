@@ -142,7 +142,7 @@ void display_say_denied(const struct owners *owners) {
     else if (geteuid() != 0)
         warnx("the owners of other users' sockets are not shown: root would show them");
     else
-        warnx(
-            "some owners are not shown: their processes are in another pid namespace, or this root "
-            "may not look at them (CAP_SYS_PTRACE)");
+        warnx("some owners are not shown: nobody in /proc has their sockets open (they are in "
+              "another pid namespace, or on their way over a unix socket), or this root may not "
+              "look there (CAP_SYS_PTRACE)");
 }
