@@ -245,9 +245,10 @@ static void take_moved_on(struct trace_source *source, const struct socket *mini
     source->observer->seen(source->observer->into, &then, asked_ns - ran_ns);
 }
 
-/* Hands on an end from which a minisock may go on. One that is gone by now has stood all the same:
- * another connection has taken its port, which may be after a second (net.ipv4.tcp_tw_reuse), or
- * there were too many (net.ipv4.tcp_max_tw_buckets). */
+/* Hands on an end from which a minisock may go on. One that is gone by now is told all the same:
+ * another connection may have taken its port, which is possible after a second
+ * (net.ipv4.tcp_tw_reuse). That there was no room for it (net.ipv4.tcp_max_tw_buckets) looks alike.
+ */
 static void take_possible_wait(struct trace_source *source, const struct trace_record *record,
                                struct move *move) {
     const struct observer *observer = source->observer;
