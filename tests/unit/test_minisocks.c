@@ -3,6 +3,8 @@
 
 #include "unit.h"
 
+#include <stdlib.h>
+
 static struct minisocks *none(void) {
     struct minisocks *minisocks = calloc(1, sizeof(*minisocks));
 
