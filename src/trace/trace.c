@@ -434,8 +434,6 @@ static int walk(struct trace_source *source) {
     const struct observer *observer = source->observer;
     const int64_t began_ns = clock_now();
 
-    if (!source->bpf->bss->has_met)
-        source->misses_quiet = misses_of(source->bpf->progs.on_state);
     source->walk_due = false;
     source->gap_ns = 0;
     waiting_clear(&source->waiting);
@@ -582,10 +580,13 @@ static bool gap_is_due(const struct trace_source *source) {
 
 static int step(struct trace_source *source) {
     source->came = false;
-    if (read_ring(source) < 0 || (source->walk_due && (walk(source) < 0 || read_ring(source) < 0)))
+    if (read_ring(source) < 0)
         return -1;
+    /* A walk tells what stands, whatever was missed before it. */
     if (!source->bpf->bss->has_met)
         source->misses_quiet = misses_of(source->bpf->progs.on_state);
+    if (source->walk_due && (walk(source) < 0 || read_ring(source) < 0))
+        return -1;
     if (has_lost(source) && source->gap_ns == 0)
         source->gap_ns = clock_now();
     if (gap_is_due(source) && (walk(source) < 0 || read_ring(source) < 0))
