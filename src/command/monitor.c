@@ -380,11 +380,11 @@ static void on_seen(void *into, const struct socket *socket, int64_t at_ns) {
 static void find_missed_owners(struct watch *watch, int64_t at_ns) {
     struct connection *connection = NULL;
 
-    if (!watch->missed_owners || watch->done)
+    if (!watch->missed_owners)
         return;
     watch->missed_owners = false;
     owners_forget(watch->owners);
-    while (!watch->done && (connection = tracker_next(watch->tracker, connection))) {
+    while ((connection = tracker_next(watch->tracker, connection))) {
         struct event event = {
             .kind = EVENT_HELD,
             .at_ns = at_ns,
@@ -397,8 +397,9 @@ static void find_missed_owners(struct watch *watch, int64_t at_ns) {
         if (connection->owner_known || connection->inode == 0)
             continue;
         on_event(watch, &event);
-        if (!connection->owner_known && !watch->done && !watch->said_denied &&
-            is_held(watch, connection)) {
+        if (watch->done) /* nobody is looked up any more */
+            break;
+        if (!connection->owner_known && !watch->said_denied && is_held(watch, connection)) {
             watch->said_denied = true;
             display_say_denied(watch->owners);
         }
