@@ -451,7 +451,7 @@ class Causes(TraceTest):
                          "aborted: this side threw it away with a reset, and no process held it;")
         client.close()
 
-    def test_unread_data_is_named_as_the_reason(self):
+    def test_unread_data_is_named(self):
         """Also behind the peer's FIN, which is no data."""
         listener, monitor = self.watch_in_words()
         for is_closed in False, True:
