@@ -72,6 +72,18 @@ static void begin_line(struct output *output, const struct event *event) {
     put_ends(output, event->connection);
 }
 
+/* A traced stay may be shorter than a duration elsewhere tells. */
+static void put_stay(struct writer *writer, int64_t ns, bool at_least) {
+    if (at_least)
+        writer_put(writer, ">", 1);
+    if (ns > 0 && ns < NS_PER_MS / 10) {
+        writer_number(writer, (uint64_t)(ns / NS_PER_US));
+        writer_put(writer, "us", 2);
+    } else {
+        text_duration(writer, ns);
+    }
+}
+
 static void end_line(struct output *output, const struct event *event, int64_t stayed_ns,
                      bool at_least) {
     const struct connection *connection = event->connection;
@@ -80,13 +92,10 @@ static void end_line(struct output *output, const struct event *event, int64_t s
     struct writer *writer = &output->writer;
     const size_t from = writer->len;
 
-    if (stayed_ns >= 0) {
-        if (at_least)
-            writer_put(writer, ">", 1);
-        text_duration(writer, stayed_ns);
-    } else {
+    if (stayed_ns >= 0)
+        put_stay(writer, stayed_ns, at_least);
+    else
         writer_put(writer, "-", 1);
-    }
     writer_pad(writer, from, STAYED_WIDTH);
     text_owner(writer, &connection->owner, connection->inode || event->acted, connection->uid,
                is_new ? TCP_STATE_UNKNOWN : event->to, output->owners);
@@ -365,9 +374,7 @@ void text_summary(struct output *output, const struct summary *summary) {
         writer_text(writer, tcp_state_name((enum tcp_state)state));
         writer_pad(writer, from, STATE_WIDTH);
         from = writer->len;
-        if (stay->at_least)
-            writer_put(writer, ">", 1);
-        text_duration(writer, stay->ns);
+        put_stay(writer, stay->ns, stay->at_least);
         writer_pad(writer, from, STAYED_WIDTH);
         from = writer->len;
         text_end(writer, &stay->local, stay->inet6, stay->local_port, stay->ifindex, stay->netns);

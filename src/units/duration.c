@@ -65,11 +65,7 @@ size_t duration_text(char *text, int64_t ns) {
     const uint64_t ms = tenths / 10, s = ms / 1000;
     char *to;
 
-    if (tenths == 0 && ns > 0)
-        to = put(text, (uint64_t)(ns / NS_PER_US), "us");
-    else if (tenths == 0)
-        to = put(text, 0, "ms");
-    else if (ms < 10)
+    if (ms < 10)
         to = put(put(text, ms, "."), tenths % 10, "ms");
     else if (s < 1)
         to = put(text, ms, "ms");

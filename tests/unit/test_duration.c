@@ -88,9 +88,8 @@ static void durations_are_written_for_people(void **state) {
         int64_t ns;
         const char *text;
     } rows[] = {
-        {0, "0ms"},
-        {999, "0us"},
-        {99999, "99us"},
+        {0, "0.0ms"},
+        {99999, "0.0ms"},
         {300000, "0.3ms"},
         {NS_PER_MS, "1.0ms"},
         {9990000, "9.9ms"},

@@ -311,7 +311,7 @@ static void a_time_that_is_quite_wrong_fails(void **state) {
         duration_text(predicted, at_once.predicted_ns);
         if (at_once.predicted_ns > RTO_NS) {
             at_once.took_ns = 0;
-            check_fails(scenario, &at_once, "it took 0ms", predicted);
+            check_fails(scenario, &at_once, "it took 0.0ms", predicted);
         }
         late.took_ns = 2 * late.predicted_ns + RTO_NS + 1;
         duration_text(took, late.took_ns);

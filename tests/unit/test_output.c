@@ -467,6 +467,37 @@ static void a_transition_says_what_it_passed_and_who_acts(void **state) {
     output_free(&output);
 }
 
+static void a_stay_is_told_in_microseconds_where_it_is_that_short(void **state) {
+    static const struct {
+        int64_t ns;
+        bool at_least;
+        const char *text;
+    } rows[] = {
+        {0, false, "CLOSE_WAIT   0.0ms    client"},
+        {999, false, "CLOSE_WAIT   0us      client"},
+        {99999, false, "CLOSE_WAIT   99us     client"},
+        {99999, true, "CLOSE_WAIT   >99us    client"},
+        {100000, false, "CLOSE_WAIT   0.1ms    client"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct output output = {.owners = true};
+        struct connection connection = connection_of("client");
+        struct event event = event_of(EVENT_TRANSITION, &connection);
+        char *text;
+
+        event.dwell_ns = rows[i].ns;
+        event.dwell_at_least = rows[i].at_least;
+        output_event(&output, &event);
+        text = take_text(&output);
+        if (!strstr(text, rows[i].text))
+            fail_msg("%s: %s", rows[i].text, text);
+        free(text);
+        output_free(&output);
+    }
+}
+
 static void a_connection_that_a_process_takes_shows_nothing(void **state) {
     struct connection connection = connection_of("server");
     const struct event event = event_of(EVENT_HELD, &connection);
@@ -612,6 +643,7 @@ int main(void) {
         cmocka_unit_test(the_columns_of_a_list_stand_under_their_titles),
         cmocka_unit_test(an_end_is_written_as_people_write_it),
         cmocka_unit_test(a_transition_says_what_it_passed_and_who_acts),
+        cmocka_unit_test(a_stay_is_told_in_microseconds_where_it_is_that_short),
         cmocka_unit_test(a_connection_that_a_process_takes_shows_nothing),
         cmocka_unit_test(the_summary_accounts_for_the_watch),
         cmocka_unit_test(random_sockets_are_shown),
