@@ -123,6 +123,15 @@ def die_with_parent():
     _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+def watches(pid):
+    """Whether a monitor has looked at what stands: it handles SIGINT from the moment it traces, and
+    then sleeps until something comes."""
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+        status = dict(line.split(":", 1) for line in file)
+    takes_signals = int(status["SigCgt"], 16) >> (signal.SIGINT - 1) & 1
+    return takes_signals and status["State"].strip().startswith("S")
+
+
 def seconds(event):
     """When it was, as time.time() has it."""
     return datetime.datetime.fromisoformat(event["ts"].replace("Z", "+00:00")).timestamp()

@@ -17,7 +17,7 @@ import unittest
 
 import test_monitor
 from harness import (AS_NOBODY, TCPWATCH, NetworkTest, _call, die_with_parent, needs,
-                     needs_other_user, needs_trace, seconds, set_up, write)
+                     needs_other_user, needs_trace, seconds, set_up, watches, write)
 from hosts import CLIENT, SERVER, SERVER6, Host, HostsTest, on
 from test_monitor import quick_connections, reset
 
@@ -37,15 +37,6 @@ CLOSED_LAST = ["ESTABLISHED", "CLOSE_WAIT", "LAST_ACK", "CLOSE"]
 
 def cookie_of(end):
     return str(struct.unpack("Q", end.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8))[0])
-
-
-def watches(pid):
-    """Whether a monitor has looked at what stands: it handles SIGINT from the moment it traces, and
-    then sleeps until something comes."""
-    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
-        status = dict(line.split(":", 1) for line in file)
-    takes_signals = int(status["SigCgt"], 16) >> (signal.SIGINT - 1) & 1
-    return takes_signals and status["State"].strip().startswith("S")
 
 
 class Traced:
