@@ -178,12 +178,11 @@ static __always_inline bool in_ranges(const volatile struct trace_ranges *ranges
 }
 
 static __always_inline bool wants_ports(__u16 local, __u16 remote) {
-    if (filter.local.count && !in_ranges(&filter.local, local))
+    if (filter.either.count && !in_ranges(&filter.either, local) &&
+        !in_ranges(&filter.either, remote))
         return false;
-    if (filter.remote.count && !in_ranges(&filter.remote, remote))
-        return false;
-    return !filter.either.count || in_ranges(&filter.either, local) ||
-           in_ranges(&filter.either, remote);
+    return (!filter.local.count || in_ranges(&filter.local, local)) &&
+           (!filter.remote.count || in_ranges(&filter.remote, remote));
 }
 
 static __always_inline bool in_prefix(const volatile struct trace_prefix *prefix,
@@ -263,10 +262,11 @@ static __always_inline bool acts_itself(int to) {
     return to == SYN_SENT || to == FIN_WAIT1 || to == LAST_ACK;
 }
 
-/* Most sockets are of other ports, and this is all that they take. A port that is not chosen yet,
- * or was given back, is 0. */
-static __always_inline bool may_want(const struct sock_common *common) {
-    return common->skc_num == 0 || wants_ports(common->skc_num, bpf_ntohs(common->skc_dport));
+/* Most sockets are of other ports, and this is all that they take. A port that was given back is 0.
+ */
+static __always_inline bool may_want(const struct sock_common *common, int to) {
+    return (common->skc_num == 0 && to == CLOSE) ||
+           wants_ports(common->skc_num, bpf_ntohs(common->skc_dport));
 }
 
 /* The ports first: a namespace has a cache line of its own. */
@@ -365,7 +365,7 @@ static __always_inline const struct tcp_sock *wanted_tcp(const struct sock *sk, 
     const unsigned short family = sk->__sk_common.skc_family;
     const struct tcp_sock *tcp;
 
-    if (!may_want(&sk->__sk_common))
+    if (!may_want(&sk->__sk_common, to))
         return NULL;
     tcp = bpf_skc_to_tcp_sock((void *)sk);
     if (!tcp || (family != AF_INET && family != AF_INET6) ||
