@@ -15,7 +15,7 @@ from harness import TCPWATCH, die_with_parent, watches
 TRACEPOINTS = ("sock/inet_sock_set_state", "sock/inet_sk_error_report", "tcp/tcp_receive_reset",
                "tcp/tcp_send_reset", "tcp/tcp_retransmit_skb", "tcp/tcp_retransmit_synack")
 TRACING = "/sys/kernel/tracing"
-SETTLED_S = 1
+START_S, SETTLED_S = 30, 1
 
 # asm/unistd_64.h and asm-generic/unistd.h; linux/bpf.h; linux/perf_event.h
 SYSCALLS = {"x86_64": (321, 298), "aarch64": (280, 241)}
@@ -41,11 +41,11 @@ def _tracepoint_ids():
 
 
 class PassedOver:
-    """Counts the calls of a tracer's programs that this kernel has left out, on all of the host."""
+    """Counts the calls of a tracer's programs that this kernel has left out, on all of the host.
+    Before Linux 5.19 two programs are there for some calls, and the count falls instead."""
 
     def __init__(self, wanted=True):
-        self._counters, self._tracer = [], None
-        self._settled = self._at_start = 0
+        self._descriptors, self._counters, self._tracer = [], [], None
         try:
             if wanted:
                 self._start()
@@ -56,24 +56,29 @@ class PassedOver:
         bpf, perf_event_open = SYSCALLS[os.uname().machine]
         ids = _tracepoint_ids()
         kind = ctypes.create_string_buffer(struct.pack("I", 0))  # BPF_STATS_RUN_TIME
-        self._stats = _syscall(bpf, BPF_ENABLE_STATS, kind, 4)
+        self._descriptors.append(_syscall(bpf, BPF_ENABLE_STATS, kind, 4))
         self._tracer = subprocess.Popen(
             [TCPWATCH, "monitor", "--source=trace", "--port=1"], preexec_fn=die_with_parent,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while self._tracer.poll() is None and not watches(self._tracer.pid):
+        deadline = time.monotonic() + START_S
+        while not watches(self._tracer.pid):
+            if self._tracer.poll() is not None or time.monotonic() > deadline:
+                raise OSError("the tracer does not trace")
             time.sleep(0.1)
         for number in ids:
             attributes = struct.pack("IIQ", PERF_TYPE_TRACEPOINT, 64, number) + bytes(48)
             for processor in range(os.cpu_count()):
                 self._counters.append(_syscall(perf_event_open, attributes, -1, processor, -1,
                                                PERF_FLAG_FD_CLOEXEC))
-        self._at_start = self._left_out()
+                self._descriptors.append(self._counters[-1])
 
     def stop(self):
+        for descriptor in self._descriptors:
+            os.close(descriptor)
         if self._tracer:
             self._tracer.send_signal(signal.SIGKILL)
             self._tracer.wait()
-            self._tracer = None
+        self._descriptors, self._counters, self._tracer = [], [], None
 
     def _calls(self):
         """Of the tracepoints, as perf counts them."""
@@ -89,21 +94,18 @@ class PassedOver:
             runs += int(info.get("run_cnt", 0)) + int(info.get("recursion_misses", 0))
         return runs
 
-    def _left_out(self):
-        """As it was when nothing moved last."""
-        deadline = time.monotonic() + SETTLED_S
-        while time.monotonic() < deadline:
-            calls, runs = self._calls(), self._runs()
-            if self._calls() == calls:
-                self._settled = calls - runs
-                break
-        return self._settled
-
     def count(self):
-        """Since the start; always 0 where it cannot be known."""
-        if not self._tracer:
-            return 0
-        try:
-            return self._left_out() - self._at_start
-        except OSError:  # the tracer has ended
-            return 0
+        """More than before where one was left out meanwhile; None where it cannot be known, as in
+        the middle of many connections."""
+        deadline = time.monotonic() + SETTLED_S
+        while self._tracer and time.monotonic() < deadline:
+            try:
+                calls, runs = self._calls(), self._runs()
+            except OSError:
+                return None
+            if self._tracer.poll() is not None:
+                return None
+            if self._calls() == calls:
+                return calls - runs
+            time.sleep(0.01)
+        return None
