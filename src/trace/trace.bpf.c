@@ -262,8 +262,8 @@ static __always_inline bool acts_itself(int to) {
     return to == SYN_SENT || to == FIN_WAIT1 || to == LAST_ACK;
 }
 
-/* Most sockets are of other ports, and this is all that they take. A port that was given back is 0.
- */
+/* Most sockets are of other ports, and this is all that they take until their last move: a port is
+ * given back before that, and is 0. */
 static __always_inline bool may_want(const struct sock_common *common, int to) {
     return (common->skc_num == 0 && to == CLOSE) ||
            wants_ports(common->skc_num, bpf_ntohs(common->skc_dport));

@@ -82,8 +82,8 @@ struct trace_source {
     bool came;         /* something came with the last look */
     uint32_t read;     /* records, the last time */
     /* How often on_state() was passed over before the first that is watched came, and then until
-     * on_state_meanwhile() did. */
-    uint64_t misses_quiet, misses_before;
+     * on_state_meanwhile() did; and all other programs before that first. */
+    uint64_t misses_quiet, misses_before, others_quiet;
 };
 
 /* Reading. */
@@ -373,6 +373,17 @@ static uint64_t misses_of(const struct bpf_program *program) {
                : 0;
 }
 
+static uint64_t misses_of_others(const struct trace_bpf *bpf) {
+    struct bpf_program *program;
+    uint64_t misses = 0;
+
+    bpf_object__for_each_program(program, bpf->obj) {
+        if (program != bpf->progs.on_state && program != bpf->progs.on_state_meanwhile)
+            misses += misses_of(program);
+    }
+    return misses;
+}
+
 static uint64_t misses_since_quiet(const struct trace_source *source) {
     const uint64_t misses = misses_of(source->bpf->progs.on_state);
 
@@ -532,16 +543,20 @@ static bool ask(struct trace_source *source, int64_t now_ns) {
 static uint64_t passed_over(const struct trace_source *source) {
     const struct trace_bpf *bpf = source->bpf;
     const bool stands_alone = bpf->bss->has_met && !bpf->links.on_state_meanwhile;
-    struct bpf_program *program;
-    uint64_t count = 0;
+    const uint64_t of_state = stands_alone ? misses_since_quiet(source) : source->misses_before;
 
-    bpf_object__for_each_program(program, bpf->obj) {
-        if (program == bpf->progs.on_state)
-            count += stands_alone ? misses_since_quiet(source) : source->misses_before;
-        else if (program != bpf->progs.on_state_meanwhile)
-            count += misses_of(program);
+    return of_state + misses_of_others(bpf) - source->others_quiet;
+}
+
+/* Nothing that is watched has come, or a first walk tells what stands, whatever was missed before.
+ */
+static void note_quiet(struct trace_source *source) {
+    if (!source->bpf->bss->has_met) {
+        source->misses_quiet = misses_of(source->bpf->progs.on_state);
+        source->others_quiet = misses_of_others(source->bpf);
     }
-    return count;
+    if (source->walked_ns == 0)
+        source->unseen = passed_over(source);
 }
 
 /* Says that some of the events counted are new. */
@@ -582,9 +597,7 @@ static int step(struct trace_source *source) {
     source->came = false;
     if (read_ring(source) < 0)
         return -1;
-    /* A walk tells what stands, whatever was missed before it. */
-    if (!source->bpf->bss->has_met)
-        source->misses_quiet = misses_of(source->bpf->progs.on_state);
+    note_quiet(source);
     if (source->walk_due && (walk(source) < 0 || read_ring(source) < 0))
         return -1;
     if (has_lost(source) && source->gap_ns == 0)
