@@ -77,7 +77,7 @@ static void put_stay(struct writer *writer, int64_t ns, bool at_least) {
     if (at_least)
         writer_put(writer, ">", 1);
     if (ns > 0 && ns < NS_PER_MS / 10) {
-        writer_number(writer, (uint64_t)(ns / NS_PER_US));
+        writer_number(writer, ns < NS_PER_US ? 1 : (uint64_t)(ns / NS_PER_US));
         writer_put(writer, "us", 2);
     } else {
         text_duration(writer, ns);

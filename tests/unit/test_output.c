@@ -474,7 +474,7 @@ static void a_stay_is_told_in_microseconds_where_it_is_that_short(void **state) 
         const char *text;
     } rows[] = {
         {0, false, "CLOSE_WAIT   0.0ms    client"},
-        {999, false, "CLOSE_WAIT   0us      client"},
+        {999, false, "CLOSE_WAIT   1us      client"},
         {99999, false, "CLOSE_WAIT   99us     client"},
         {99999, true, "CLOSE_WAIT   >99us    client"},
         {100000, false, "CLOSE_WAIT   0.1ms    client"},
