@@ -259,21 +259,34 @@ static bool ended_through(const struct event *event, enum tcp_state state) {
     }
 }
 
-/* A connection that came after the first look has gone to the state that it was first seen in, and
- * before that it stood. */
-static bool reaches(const struct event *event, enum tcp_state state) {
-    const bool moved =
-        event->kind == EVENT_TRANSITION || (event->kind == EVENT_APPEARED && !event->initial);
+/* Whether a connection that came after the first look, and was first seen in `to`, has gone to that
+ * state or must have passed it. */
+static bool came_through(enum tcp_state to, enum tcp_state state) {
+    uint32_t steps[TCP_SKIPPED_MAX];
+    size_t count;
 
+    if (to == state)
+        return true;
+    if (!tcp_state_stood(to))
+        return false;
+    count = tcp_state_skipped(TCP_STATE_ESTABLISHED, to, steps);
+    for (size_t i = 0; i < count; i++)
+        if (steps[i] == TCP_STATE_BIT(state))
+            return true;
+    return state == TCP_STATE_ESTABLISHED;
+}
+
+static bool reaches(const struct event *event, enum tcp_state state) {
     if (event->kind == EVENT_CLOSED)
         return event->cause == CAUSE_FIN && ended_through(event, state);
-    if (!moved || state == TCP_STATE_UNKNOWN)
+    if (event->kind == EVENT_APPEARED)
+        return !event->initial && came_through(event->to, state);
+    if (event->kind != EVENT_TRANSITION || state == TCP_STATE_UNKNOWN)
         return false;
     for (size_t i = 0; i < event->skipped_count; i++)
         if (event->skipped[i] == TCP_STATE_BIT(state))
             return true;
-    return event->to == state || (state == TCP_STATE_ESTABLISHED && event->kind == EVENT_APPEARED &&
-                                  tcp_state_stood(event->to));
+    return event->to == state;
 }
 
 /* After the last event that is wanted only the end of what was shown is of interest. */

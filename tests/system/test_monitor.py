@@ -373,6 +373,17 @@ class Ends(NetworkTest):
             self.assertEqual(monitor.finish()[0], 0, (state, monitor.events))
             listener.close()
 
+    def test_until_counts_what_a_new_connection_has_come_through(self):
+        listener = self.listen()
+        for state in "FIN_WAIT1", "ESTABLISHED":
+            monitor = self.monitor("-p", "9998", "--until", state, "--interval=500ms",
+                                   "--duration=3")
+            monitor.wait_for(event="appeared", state="LISTEN")
+            time.sleep(0.6)
+            _, client = self.connect(listener)
+            client.close()
+            self.assertEqual(monitor.finish()[0], 0, (state, monitor.events))
+
     def test_until_does_not_count_what_stood_before(self):
         server, client = self.connect(self.listen())
         monitor = self.monitor("-p", "9998", "--until=ESTABLISHED", "--duration=1")
