@@ -198,9 +198,10 @@ static bool look_owner_up(struct watch *watch, const struct connection *connecti
         return true;
     if (!owners_may_read(watch->owners) || (may_be_over && !is_held(watch, connection)))
         return false;
-    /* One that is held still, but by nobody that can be seen, has been handed on. */
-    return owners_find(watch->owners, connection->inode, owner) ||
-           (may_be_over && is_held(watch, connection));
+    /* One that is held still, but by nobody that can be seen, has been handed on; what a walk has
+     * just met is held. */
+    return owners_find(watch->owners, connection->inode, owner) || !may_be_over ||
+           is_held(watch, connection);
 }
 
 /* Looks the owner up, once for each time that a process takes the socket, and again where a line is

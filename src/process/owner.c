@@ -172,7 +172,7 @@ static void scan_process(struct owners *owners, int proc, const char *pid) {
     if (!dir) {
         if (proc_shortage(errno))
             owners->error = errno;
-        owners->denied |= errno == EACCES;
+        owners->denied |= errno == EACCES || errno == EPERM; /* the latter under hidepid=1 */
         if (fd >= 0)
             close(fd);
         return;

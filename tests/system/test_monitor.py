@@ -469,6 +469,21 @@ class Owners(NetworkTest):
         client.close()
         self.assertEqual(monitor.wait_for(event="transition", to="CLOSE_WAIT")["pid"], child)
 
+    def test_socket_on_its_way_to_another_process_has_no_owner(self):
+        """Nobody that was seen with it can close it."""
+        listener = self.listen()
+        mine, its = socket.socketpair()
+        self.addCleanup(mine.close)
+        self.addCleanup(its.close)
+        server, client = self.connect(listener)
+        monitor = self.monitor("-p", "9998")
+        monitor.wait_for(event="appeared", local_port=9998, state="ESTABLISHED", pid=os.getpid())
+        socket.send_fds(mine, [b"x"], [server.fileno()])
+        server.close()
+        time.sleep(1.2)
+        client.close()
+        self.assertNotIn("pid", monitor.wait_for(event="transition", to="CLOSE_WAIT"))
+
     def test_many_that_come_at_once_have_their_owners(self):
         listener = self.listen(backlog=512)
         kept = []
