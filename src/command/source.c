@@ -9,10 +9,12 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* Without the right, or in a build without BPF, polling is what everybody expects. Where it is
- * descriptors that are short, polling will say so. */
+/* Without root, or in a build without BPF, polling is what everybody expects; a root to whom
+ * something forbids it is told. Where it is descriptors that are short, polling will say so. */
 static bool is_usual(int error) {
-    return error == EPERM || error == EACCES || error == ENOPKG || proc_shortage(error);
+    const bool is_refused = error == EPERM || error == EACCES;
+
+    return (is_refused && geteuid() != 0) || error == ENOPKG || proc_shortage(error);
 }
 
 bool source_open(struct source *source, enum source_choice choice, const struct filter *filter,

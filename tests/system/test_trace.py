@@ -1418,7 +1418,8 @@ class Rights(TraceTest):
         if os.waitpid(pid, 0)[1]:
             self.skipTest("no seccomp filter can be made here")
         self.assert_refused(r"bpf\(2\) is not for this root", preexec_fn=self.forbid_bpf)
-        self.assert_polls(preexec_fn=self.forbid_bpf)
+        self.assert_polls(words=r"tcpwatch: polling, not tracing: bpf\(2\) is not for this root",
+                          preexec_fn=self.forbid_bpf)
 
 
 class Ends(Traced, test_monitor.Ends):
