@@ -108,8 +108,13 @@ typedef struct {
     unsigned int val;
 } KERNEL kuid_t;
 
+typedef struct {
+    int owned;
+} KERNEL socket_lock_t;
+
 struct sock {
     struct sock_common __sk_common;
+    socket_lock_t sk_lock;
     struct socket *sk_socket;
     kuid_t sk_uid;
     int sk_err;
@@ -262,6 +267,12 @@ static __always_inline bool acts_itself(int to) {
     return to == SYN_SENT || to == FIN_WAIT1 || to == LAST_ACK;
 }
 
+/* So does a close() that ends the connection at once. Whose lock the socket is under has the
+ * processor, and what comes in from the network waits for that. */
+static __always_inline bool aborts_itself(const struct sock *sk, const struct file *file, int to) {
+    return to == CLOSE && sk->sk_lock.owned && is_closing(file);
+}
+
 /* Most sockets are of other ports, and this is all that they take until their last move: a port is
  * given back before that, and is 0. */
 static __always_inline bool may_want(const struct sock_common *common, int to) {
@@ -305,8 +316,9 @@ static __always_inline bool fill(struct trace_record *record, const struct sock_
 static __always_inline void fill_socket(struct trace_record *record, const struct sock *sk,
                                         int from, int to, bool is_meanwhile) {
     const struct socket *socket = sk->sk_socket;
+    const struct file *file = socket ? socket->file : NULL;
     const struct task_struct *task = (void *)bpf_get_current_task_btf();
-    const bool itself = socket && socket->file && from != to && acts_itself(to);
+    const bool itself = file && from != to && (acts_itself(to) || aborts_itself(sk, file, to));
 
     record->cookie = bpf_get_socket_cookie((void *)sk);
     record->meanwhile = is_meanwhile;
@@ -314,8 +326,8 @@ static __always_inline void fill_socket(struct trace_record *record, const struc
     record->to = waits(sk, from, to) ? TIME_WAIT : to;
     record->error = sk->sk_err;
     record->uid = sk->sk_uid.val;
-    if (socket && !(acts_itself(to) && is_closing(socket->file)))
-        record->inode = socket->file->f_inode->i_ino;
+    if (file && !(acts_itself(to) && is_closing(file)))
+        record->inode = file->f_inode->i_ino;
     /* Now and then the last close is left to the kernel. */
     if (itself && !(task->flags & PF_KTHREAD)) {
         record->pid = current_pid();

@@ -1145,6 +1145,22 @@ class Owners(TraceTest):
         self.assertNotIn("pid", monitor.wait_for(cookie=cookie, to="FIN_WAIT1"))
         self.assertEqual(monitor.finish()[0], 0)
 
+    def test_who_ends_it_at_once_is_told(self):
+        """With unread data, close() resets the connection: who has called it did that."""
+        listener, monitor = self.watch()
+        server, client = self.connect(listener)
+        pid, writing = self.fork_that_holds(client, server)
+        time.sleep(1.2)  # both were looked up meanwhile
+        server.sendall(b"unread")
+        client.close()
+        os.write(writing, b"x")
+        self.assert_closed(monitor, cookie_of(server), cause="reset")
+        ended = monitor.wait_for(event="closed", remote_port=9998, cause="aborted")
+        self.assertEqual(ended["pid"], pid)
+        self.assertNotEqual(monitor.wait_for(event="closed", local_port=9998)["pid"], pid)
+        self.end(monitor)
+        self.kill_and_reap(pid)
+
     def test_connect_tells_its_process(self):
         listener, monitor = self.watch()
         pid = self.fork(lambda: socket.create_connection(("127.0.0.1", 9998)))
