@@ -360,10 +360,10 @@ static void on_time(struct client *client) {
 }
 
 /* The naive client does not look at the socket. That something came is noted all the same, to say
- * later for how long it lay unseen. */
+ * later for how long it lay unseen; with an error it was a reset, which ends both ways. */
 static void note(struct client *client, short events) {
     client->noted = true;
-    if ((events & POLLRDHUP) && !client->peer_closed)
+    if ((events & POLLRDHUP) && !(events & POLLERR) && !client->peer_closed)
         client->fin_ns = client->now_ns;
 }
 

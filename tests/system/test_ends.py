@@ -394,6 +394,16 @@ class Listening(EndsTest):
         self.assertEqual(self.refused("--bind", "192.0.2.1"),
                          "tcpwatch: --bind: '192.0.2.1' is no address of this host\n")
 
+    def test_blocking_does_not_take_a_reset_for_a_fin(self):
+        self.start_server("--reset", "--close-after=300ms")
+        client = self.start_client("--blocking")
+        self.wait_until(lambda: ("ESTABLISHED", client.pid) in self.states())
+        self.wait_until(lambda: ("ESTABLISHED", client.pid) not in self.states())
+        client.say("lines\n")
+        closed = client.wait_for(event="closed")
+        self.assertEqual(closed["cause"], "reset")
+        self.assertNotIn("fin_unseen_ms", closed)
+
     def test_options_are_read_back(self):
         server = self.start_server("--keepalive=40,7,3", "--user-timeout=5m")
         listening = server.wait_for(event="listening")
