@@ -86,15 +86,24 @@ static const struct socket *find_peer(struct poll_source *source, const struct s
     return here ? found : NULL;
 }
 
+/* A socket that was thrown away has lost the peer's port, and maybe its own address. What the
+ * filter may not want any more for that is known by its cookie alone, and else tells nothing. */
+static void take_thrown_away(struct poll_source *source, const struct socket *last, int64_t at_ns) {
+    struct socket freed = *last;
+
+    if (!filter_matches(source->filter, last))
+        freed.remote = (struct address){0};
+    source->observer->freed(source->observer->into, &freed, NULL, NULL, at_ns);
+}
+
 static bool take_freed(void *into, const struct socket *last, int64_t at_ns) {
     struct poll_source *source = into;
     const struct observer *observer = source->observer;
     struct socket minisock, other_end;
 
-    /* The filter's addresses are not in the kernel's program; a socket that was thrown away has
-     * lost them, and is known by its cookie alone. */
+    /* The filter's addresses are not in the kernel's program. */
     if (last->remote_port == 0)
-        observer->freed(observer->into, last, NULL, NULL, at_ns);
+        take_thrown_away(source, last, at_ns);
     else if (filter_matches(source->filter, last))
         observer->freed(observer->into, last, sockdiag_minisock(source->tables, last, &minisock),
                         find_peer(source, last, &other_end), at_ns);

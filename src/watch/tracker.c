@@ -513,8 +513,9 @@ static void gone(struct tracker *tracker, struct connection *connection, const s
 static void lived_between_walks(struct tracker *tracker, const struct freed *freed, int64_t at_ns) {
     struct connection *connection;
 
-    /* A listener, or a socket that never connected: no connection. */
-    if (freed->last->remote_port == 0)
+    /* A listener, or a socket that never connected: no connection. tcp_disconnect(), as of close()
+     * with SO_LINGER 0, forgets the port only. */
+    if (freed->last->remote_port == 0 && address_is_unspecified(&freed->last->remote))
         return;
     connection = add(tracker, freed->last, at_ns, true);
     if (!connection) {

@@ -34,6 +34,24 @@ def quick_connections(listener, count, host="127.0.0.1"):
 
 
 class Transitions(NetworkTest):
+    def test_accepted_and_thrown_away_between_two_looks(self):
+        """The kernel has forgotten the peer's port by then, and what no filter needs is told."""
+        listener, elsewhere = self.listen(), self.listen(port=9997)
+        monitors = [self.monitor(*filters, "--interval=1s")
+                    for filters in (("-p", "9998"), ("--remote-port", "9998"), ())]
+        time.sleep(1.5)
+        for each in listener, elsewhere:
+            server, client = self.connect(each)
+            reset(server)
+            client.close()
+        time.sleep(1.5)
+        for monitor in monitors:
+            self.assertEqual(monitor.stop()[0], 0)
+        told = [sorted(event["local"]["port"] for event in monitor.events
+                       if event["event"] == "closed" and event["remote"]["port"] == 0)
+                for monitor in monitors]
+        self.assertEqual(told, [[9998], [], [9997, 9998]])
+
     def test_killed_server_leaves_fin_wait2_and_close_wait(self):
         """The article's first case: the server's process is killed, its client sits idle."""
         listener = self.listen()

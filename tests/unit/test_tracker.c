@@ -205,7 +205,7 @@ static struct socket last_of(uint64_t cookie) {
 
     last.inode = last.uid = 0;
     last.has = SOCKET_HAS_INFO | SOCKET_HAS_BYTES | SOCKET_HAS_SENT | SOCKET_HAS_DATA_SEGS;
-    last.bytes_sent = 700 + cookie;
+    last.bytes_sent = last.bytes_acked = 700 + cookie;
     last.segs_out = last.data_segs_out = last.data_segs_in = 5;
     return last;
 }
@@ -503,9 +503,23 @@ static void a_socket_that_never_connected_is_no_connection(void **state) {
 
     (void)state;
     last.remote_port = 0;
+    last.remote = (struct address){0};
     tracker_freed(watch->tracker, &last, NULL, NULL, watch->now_ns);
     walk_later(watch);
     expect(watch, "");
+    watch_free(watch);
+}
+
+static void one_that_was_thrown_away_between_two_walks_is_told(void **state) {
+    struct watch *watch = watch_after_two_walks();
+    struct socket last = last_of(1);
+
+    (void)state;
+    last.remote_port = 0;
+    last.bytes_acked = last.segs_out = 0;
+    tracker_freed(watch->tracker, &last, NULL, NULL, watch->now_ns);
+    walk_later(watch);
+    expect(watch, "1 appeared CLOSE\n1 closed CLOSE unknown\n");
     watch_free(watch);
 }
 
@@ -1974,6 +1988,7 @@ int main(void) {
         cmocka_unit_test(a_dead_socket_has_lost_its_ports_and_is_known_all_the_same),
         cmocka_unit_test(a_connection_that_no_walk_met_appears_and_closes),
         cmocka_unit_test(a_socket_that_never_connected_is_no_connection),
+        cmocka_unit_test(one_that_was_thrown_away_between_two_walks_is_told),
         cmocka_unit_test(a_listener_that_goes_is_not_closed),
         cmocka_unit_test(a_minisock_of_another_cookie_is_the_same_connection),
         cmocka_unit_test(a_minisock_that_a_walk_met_first_takes_the_counters),
