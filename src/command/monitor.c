@@ -219,6 +219,8 @@ static void find_owner(struct watch *watch, struct connection *connection,
         return;
     if (acts && watch->source.trace) /* of a poll each walk forgets */
         owners_forget_old(watch->owners);
+    if (acts) /* one holder that closes it is not enough */
+        owners_read_rest(watch->owners);
     if (look_owner_up(watch, connection, &owner)) {
         connection->owner = owner;
         connection->owner_known = owner.pid != 0;

@@ -266,6 +266,13 @@ static bool take_owner(struct owners *owners, const struct slot *slot, struct ow
     return true;
 }
 
+void owners_read_rest(struct owners *owners) {
+    const bool may_read = owners->state != ALL_READ && clock_now() >= owners->next_ns;
+
+    while (may_read && owners->state != ALL_READ)
+        read_more(owners);
+}
+
 bool owners_recall(struct owners *owners, uint32_t inode, struct owner *owner) {
     return take_owner(owners, inode ? find_read(owners, inode) : NULL, owner);
 }

@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from harness import AS_NOBODY, NetworkTest, needs, needs_other_user, write
+from harness import AS_NOBODY, NetworkTest, TCPWATCH, needs, needs_other_user, write
 
 
 def reset(end):
@@ -84,7 +84,7 @@ class Transitions(NetworkTest):
 
     def test_words_say_who_has_to_act(self):
         server, client = self.connect(self.listen())
-        monitor = self.spawn(os.environ["TCPWATCH"], "monitor", "-p", "9998", "--duration=2s",
+        monitor = self.spawn(TCPWATCH, "monitor", "-p", "9998", "--duration=2s",
                              stdout=-1, text=True)
         time.sleep(0.7)
         server.close()
@@ -487,6 +487,19 @@ class Owners(NetworkTest):
         client.close()
         self.assertEqual(monitor.wait_for(event="transition", to="CLOSE_WAIT")["pid"], child)
 
+    def test_all_who_hold_it_are_counted_where_it_is_to_be_closed(self):
+        """A descriptor that a child has inherited keeps it open, too."""
+        listener = self.listen()
+        server, client = self.connect(listener)
+        self.fork(lambda: client.close() or server)
+        monitor = self.spawn(TCPWATCH, "monitor", "-p", "9998", "--source", self.source,
+                             "--local-port=9998", "--until=CLOSE_WAIT", stdout=-1, text=True)
+        time.sleep(2)
+        client.close()
+        said = monitor.communicate(timeout=30)[0]
+        self.assertRegex(said, r"ESTABLISHED +CLOSE_WAIT .*\[\d+\]\+1\n")
+        self.assertRegex(said, r"\[\d+\]\+1 has to close its socket")
+
     def test_socket_on_its_way_to_another_process_has_no_owner(self):
         """Nobody that was seen with it can close it."""
         listener = self.listen()
@@ -634,7 +647,7 @@ class Faults(NetworkTest):
     def test_reader_that_stops_reading_loses_nothing_unsaid(self):
         listener = self.listen()
         reading, writing = os.pipe()
-        monitor = self.spawn(os.environ["TCPWATCH"], "monitor", "--json", "-p", "9998",
+        monitor = self.spawn(TCPWATCH, "monitor", "--json", "-p", "9998",
                              stdout=writing)
         os.close(writing)
         self.assertIn(b'"state":"LISTEN"', os.read(reading, 4096))  # it has begun
@@ -653,7 +666,7 @@ class Faults(NetworkTest):
         reading, writing = os.pipe()
         self.addCleanup(os.close, reading)
         fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
-        monitor = self.spawn(os.environ["TCPWATCH"], "monitor", "--json", "-p", "9998", *args,
+        monitor = self.spawn(TCPWATCH, "monitor", "--json", "-p", "9998", *args,
                              stdout=writing, stderr=subprocess.PIPE, text=True)
         os.close(writing)
         self.wait_until(lambda: select.select([reading], [], [], 0)[0])
@@ -684,7 +697,7 @@ class Faults(NetworkTest):
 
     def test_full_disk_is_said(self):
         with open("/dev/full", "w") as full:
-            done = self.spawn(os.environ["TCPWATCH"], "monitor", stdout=full, stderr=-1, text=True)
+            done = self.spawn(TCPWATCH, "monitor", stdout=full, stderr=-1, text=True)
             self.assertIn("No space left on device", done.communicate(timeout=10)[1])
         self.assertEqual(done.returncode, 1)
 
