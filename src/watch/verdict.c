@@ -168,11 +168,19 @@ static void decide_cause(struct event *event, const struct freed *freed) {
     }
 }
 
+/* What was sent again is counted only where it has left this host: without a way out there is more
+ * than was ever written (tcp_retransmit_skb(), net/ipv4/tcp_output.c). */
+static int64_t bytes_sent(const struct socket *last) {
+    const uint64_t once = last->bytes_sent - last->bytes_retrans;
+
+    return once <= last->bytes_acked + last->send_queue ? (int64_t)once : -1;
+}
+
 struct totals verdict_totals(const struct socket *last, int fin_received) {
     struct totals totals = {-1, -1, -1, -1, -1};
 
     if (last->has & SOCKET_HAS_SENT)
-        totals.bytes_sent = (int64_t)(last->bytes_sent - last->bytes_retrans);
+        totals.bytes_sent = bytes_sent(last);
     if (last->has & SOCKET_HAS_BYTES) {
         totals.segs_out = last->segs_out;
         totals.segs_in = last->segs_in;

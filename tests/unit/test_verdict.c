@@ -126,6 +126,23 @@ static void a_fin_that_was_acknowledged_is_proved_by_the_counters(void **state) 
     }
 }
 
+/* As the kernel counts where the link is down: each try again as sent, and none of them as sent
+ * again. */
+static void more_than_was_written_is_not_told_as_sent(void **state) {
+    struct socket last = in_its_middle(TCP_STATE_CLOSE);
+
+    (void)state;
+    last.bytes_sent = 18;
+    last.bytes_acked = 3;
+    last.send_queue = 4;
+    assert_int_equal(verdict_totals(&last, 0).bytes_sent, -1);
+    last.send_queue = 15;
+    assert_int_equal(verdict_totals(&last, 0).bytes_sent, 18);
+    last.bytes_retrans = 11;
+    last.send_queue = 4;
+    assert_int_equal(verdict_totals(&last, 0).bytes_sent, 7);
+}
+
 /* After this side's FIN was acknowledged the counters tell nothing of how many SYNs there were. */
 static void only_a_look_before_the_fin_tells_who_connected(void **state) {
     (void)state;
@@ -393,6 +410,7 @@ int main(void) {
         cmocka_unit_test(in_time_wait_it_was_closed_by_fin),
         cmocka_unit_test(the_other_end_tells_whether_the_fins_crossed),
         cmocka_unit_test(a_fin_that_was_acknowledged_is_proved_by_the_counters),
+        cmocka_unit_test(more_than_was_written_is_not_told_as_sent),
         cmocka_unit_test(only_a_look_before_the_fin_tells_who_connected),
         cmocka_unit_test(a_peer_in_time_wait_had_closed_first),
         cmocka_unit_test(a_connection_thrown_away_was_aborted),
