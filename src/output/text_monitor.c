@@ -255,7 +255,7 @@ static void put_closed(struct output *output, const struct event *event) {
     }
     if (event->lifetime_ns >= 0) {
         writer_text(writer, "; lived ");
-        text_duration(writer, event->lifetime_ns);
+        put_stay(writer, event->lifetime_ns, false);
     }
     text_count(writer, "; sent ", totals->bytes_sent, "byte", "bytes");
     text_count(writer, totals->bytes_sent >= 0 ? ", received " : "; received ",

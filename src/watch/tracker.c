@@ -342,6 +342,7 @@ static void emit_closed(struct tracker *tracker, struct connection *connection, 
         .to = connection->state,
         .held = !connection->freed && connection->inode,
         .seen_ns = tracker->asked ? at_ns - ASKED_NS : tracker->ended_ns[1],
+        .exact = tracker->exact,
     };
 
     connection->closed_due = false;

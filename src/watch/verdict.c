@@ -226,7 +226,8 @@ static int fin_received(const struct event *event) {
                : event->connection->minisock || event->connection->traced ? 0
                                                                           : -1;
     default:
-        return event->cause == CAUSE_FIN ? 1 : -1;
+        /* A FIN leads to another state at once; a look may be late for that. */
+        return event->cause == CAUSE_FIN ? 1 : event->connection->traced && event->exact ? 0 : -1;
     }
 }
 
