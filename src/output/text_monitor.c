@@ -126,7 +126,7 @@ static void put_timer(struct writer *writer, const struct socket *socket) {
         text_duration(writer, socket->timer_ms * NS_PER_MS);
         break;
     case SOCKET_TIMER_PROBE:
-        writer_text(writer, "; zero-window probe in ");
+        writer_text(writer, "; probe in ");
         text_duration(writer, socket->timer_ms * NS_PER_MS);
         break;
     default:

@@ -15,7 +15,7 @@ enum socket_timer {
     SOCKET_TIMER_RETRANSMIT = 1, /* also early retransmit and tail-loss probe */
     SOCKET_TIMER_KEEPALIVE = 2,
     SOCKET_TIMER_TIME_WAIT = 3, /* the minisock's: TIME_WAIT, or an orphaned FIN_WAIT2 */
-    SOCKET_TIMER_PROBE = 4,     /* zero-window probe */
+    SOCKET_TIMER_PROBE = 4,     /* zero-window probe, also where this host cannot send */
 };
 
 /* Which members the observation filled: the kernel does not tell all of them of every socket. */
