@@ -474,6 +474,11 @@ void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t 
         connection->freed = connection->minisock && !connection->born_seen;
         connection->over = socket->state == TCP_STATE_TIME_WAIT && !connection->born_seen;
         emit_appeared(tracker, connection, socket, at_ns);
+        /* That its SYN-ACK had to be repeated takes a second at the least. */
+        if (is_request(socket->state, socket->inode) && socket->timer_count) {
+            connection->born_ns = 0;
+            connection->since_seen = false;
+        }
     } else {
         const bool accepted = connection->inode == 0 && socket->inode;
 

@@ -613,7 +613,8 @@ class CausesBetweenHosts(TraceHostsTest):
         self.client_socket.close()
         end = monitor.wait_for(cookie=cookie, to="CLOSE")
         self.assertEqual((end["from"], end["exact"]), ("SYN_RECV", False))
-        closed = self.assert_closed(monitor, cookie, error=None)
+        self.assertTrue(end["dwell_at_least"])
+        closed = self.assert_closed(monitor, cookie, error=None, lifetime_ms=None)
         self.assertNotIn("cause", closed)
         self.end(monitor)
 

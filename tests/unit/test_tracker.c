@@ -924,6 +924,25 @@ static void a_stay_that_is_too_long_is_said_each_time_it_doubles(void **state) {
     watch_free(watch);
 }
 
+static void a_request_that_was_repeated_is_older_than_it_was_met(void **state) {
+    struct watch *watch = watch_after_two_walks();
+    struct socket *request;
+
+    (void)state;
+    for (uint64_t cookie = 1; cookie <= 2; cookie++) {
+        request = stand(watch, cookie, TCP_STATE_SYN_RECV);
+        request->inode = 0;
+        request->timer_count = cookie == 2;
+    }
+    walk_later(watch);
+    expect(watch, "1 appeared SYN_RECV\n2 appeared SYN_RECV\n");
+    for (uint64_t cookie = 1; cookie <= 2; cookie++)
+        stand(watch, cookie, TCP_STATE_ESTABLISHED)->inode = 0;
+    walk_later(watch);
+    expect(watch, "1 SYN_RECV>ESTABLISHED after 1000\n2 SYN_RECV>ESTABLISHED after >1000\n");
+    watch_free(watch);
+}
+
 static void a_stay_that_was_not_seen_to_begin_is_at_least_so_long(void **state) {
     struct watch *watch = watch_new(2 * NS_PER_S);
 
@@ -2009,6 +2028,7 @@ int main(void) {
         cmocka_unit_test(lost_messages_that_nothing_explains_are_counted),
         cmocka_unit_test(lost_messages_wait_for_a_walk_that_came_after),
         cmocka_unit_test(a_stay_that_is_too_long_is_said_each_time_it_doubles),
+        cmocka_unit_test(a_request_that_was_repeated_is_older_than_it_was_met),
         cmocka_unit_test(a_stay_that_was_not_seen_to_begin_is_at_least_so_long),
         cmocka_unit_test(only_states_to_pass_through_can_be_stuck),
         cmocka_unit_test(without_a_limit_nothing_is_stuck),
