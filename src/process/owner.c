@@ -32,6 +32,9 @@ struct process {
 /* What was not used in so long of the time to read again may be used at once. */
 #define READ_AGAIN_NS (10 * NS_PER_S)
 
+/* To count all who hold a socket takes one part in so many of the time. */
+#define REST_SHARE 1000
+
 /* What was read so long ago may have been handed on since. */
 #define OLD_NS (100 * NS_PER_MS)
 
@@ -42,8 +45,9 @@ struct owners {
     struct process *processes;
     size_t process_count;
     enum { NOTHING_READ, RECENT_READ, ALL_READ } state;
-    int64_t read_ns; /* when the first of it was read */
-    int64_t next_ns; /* when all may be read again */
+    int64_t read_ns;      /* when the first of it was read */
+    int64_t next_ns;      /* when all may be read again, */
+    int64_t next_rest_ns; /* and when only to count all who hold a socket */
     int error;
     bool denied;
     uint32_t recent[RECENT_MAX]; /* pids; 0: none */
@@ -267,10 +271,13 @@ static bool take_owner(struct owners *owners, const struct slot *slot, struct ow
 }
 
 void owners_read_rest(struct owners *owners) {
-    const bool may_read = owners->state != ALL_READ && clock_now() >= owners->next_ns;
+    const int64_t now_ns = clock_now();
 
-    while (may_read && owners->state != ALL_READ)
+    if (now_ns < owners->next_ns || now_ns < owners->next_rest_ns)
+        return;
+    while (owners->state != ALL_READ)
         read_more(owners);
+    owners->next_rest_ns = now_ns + REST_SHARE * (clock_now() - now_ns);
 }
 
 bool owners_recall(struct owners *owners, uint32_t inode, struct owner *owner) {
