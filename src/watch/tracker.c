@@ -77,12 +77,13 @@ struct tracker {
     uint32_t lost_walk;               /* the walk during or before which they were */
     struct unsure unsure[UNSURE_MAX]; /* a ring */
     size_t next_unsure;
-    int64_t stuck_look_ns; /* when to look at stays again */
-    int64_t doubt_ns;      /* when to doubt the next ones */
-    uint32_t turn, turns;  /* whose turn it is then: see is_in_doubt() */
-    bool exact;            /* what is observed now is told at its moment */
-    bool acted;            /* and its owner did it */
-    bool asked;            /* and this is known from a question that is asked all the time */
+    int64_t stuck_look_ns;    /* when to look at stays again */
+    int64_t doubt_ns;         /* when to doubt the next ones */
+    uint32_t turn, turns;     /* whose turn it is then: see is_in_doubt() */
+    bool exact;               /* what is observed now is told at its moment, */
+    enum tcp_state told_from; /* and what it went from: another, where a move was missed */
+    bool acted;               /* and its owner did it */
+    bool asked;               /* and this is known from a question that is asked all the time */
 };
 
 struct tracker *tracker_new(const struct tracker_settings *settings) {
@@ -342,7 +343,7 @@ static void emit_closed(struct tracker *tracker, struct connection *connection, 
         .to = connection->state,
         .held = !connection->freed && connection->inode,
         .seen_ns = tracker->asked ? at_ns - ASKED_NS : tracker->ended_ns[1],
-        .exact = tracker->exact,
+        .exact = tracker->exact && tracker->told_from == from,
     };
 
     connection->closed_due = false;
@@ -690,6 +691,7 @@ void tracker_moved(struct tracker *tracker, const struct move *move) {
         return;
     /* Not the first SYN's moment. */
     tracker->exact = move->kind != MOVE_SYN_AGAIN;
+    tracker->told_from = move->from;
     tracker->acted = move->owner != NULL;
     if (connection) {
         connection->missing = false;

@@ -168,8 +168,8 @@ static void decide_cause(struct event *event, const struct freed *freed) {
     }
 }
 
-/* What was sent again is counted only where it has left this host: without a way out there is more
- * than was ever written (tcp_retransmit_skb(), net/ipv4/tcp_output.c). */
+/* Each try of what cannot leave this host counts as sent, and not as sent again
+ * (__tcp_transmit_skb(), net/ipv4/tcp_output.c): it may come to more than was ever written. */
 static int64_t bytes_sent(const struct socket *last) {
     const uint64_t once = last->bytes_sent - last->bytes_retrans;
 
