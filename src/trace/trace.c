@@ -545,6 +545,8 @@ static uint64_t passed_over(const struct trace_source *source) {
     const bool stands_alone = bpf->bss->has_met && !bpf->links.on_state_meanwhile;
     const uint64_t of_state = stands_alone ? misses_since_quiet(source) : source->misses_before;
 
+    if (!bpf->bss->has_met)
+        return 0;
     return of_state + misses_of_others(bpf) - source->others_quiet;
 }
 
