@@ -267,10 +267,13 @@ static __always_inline bool acts_itself(int to) {
     return to == SYN_SENT || to == FIN_WAIT1 || to == LAST_ACK;
 }
 
-/* So does a close() that ends the connection at once. Whose lock the socket is under has the
- * processor, and what comes in from the network waits for that. */
-static __always_inline bool aborts_itself(const struct sock *sk, const struct file *file, int to) {
-    return to == CLOSE && sk->sk_lock.owned && is_closing(file);
+/* So does a close() that ends the connection at once: whose lock the socket is under has the
+ * processor, and what comes in from the network waits for that. While close() lingers, in later
+ * states, it is served under that lock. */
+static __always_inline bool aborts_itself(const struct sock *sk, const struct file *file, int from,
+                                          int to) {
+    return to == CLOSE && (from == ESTABLISHED || from == SYN_SENT || from == CLOSE_WAIT) &&
+           sk->sk_lock.owned && is_closing(file);
 }
 
 /* Most sockets are of other ports, and this is all that they take until their last move: a port is
@@ -318,7 +321,8 @@ static __always_inline void fill_socket(struct trace_record *record, const struc
     const struct socket *socket = sk->sk_socket;
     const struct file *file = socket ? socket->file : NULL;
     const struct task_struct *task = (void *)bpf_get_current_task_btf();
-    const bool itself = file && from != to && (acts_itself(to) || aborts_itself(sk, file, to));
+    const bool itself =
+        file && from != to && (acts_itself(to) || aborts_itself(sk, file, from, to));
 
     record->cookie = bpf_get_socket_cookie((void *)sk);
     record->meanwhile = is_meanwhile;
