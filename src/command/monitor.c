@@ -190,7 +190,7 @@ static bool is_held(struct watch *watch, const struct connection *connection) {
 
 /* Returns false where it is not known. What a trace tells of may be over by now, unlike what a walk
  * has just met: then /proc would be read in vain. */
-static bool look_owner_up(struct watch *watch, const struct connection *connection,
+static bool look_owner_up(struct watch *watch, const struct connection *connection, bool stays,
                           struct owner *owner) {
     const bool may_be_over = watch->source.trace && !watch->walking;
 
@@ -198,10 +198,10 @@ static bool look_owner_up(struct watch *watch, const struct connection *connecti
         return true;
     if (!owners_may_read(watch->owners) || (may_be_over && !is_held(watch, connection)))
         return false;
-    /* One that is held still, but by nobody that can be seen, has been handed on; what a walk has
-     * just met is held. */
-    return owners_find(watch->owners, connection->inode, owner) || !may_be_over ||
-           is_held(watch, connection);
+    /* One that is held still, but by nobody that can be seen, has been handed on. In a walk that
+     * cannot be asked: its owner may be closing it, but not what stays. */
+    return owners_find(watch->owners, connection->inode, owner) ||
+           (may_be_over ? is_held(watch, connection) : stays);
 }
 
 /* Looks the owner up, once for each time that a process takes the socket, and again where a line is
@@ -213,6 +213,7 @@ static void find_owner(struct watch *watch, struct connection *connection,
                                                     TCP_STATE_BIT(TCP_STATE_FIN_WAIT2)
                                               : TCP_STATES_TRANSIENT;
     const bool acts = event->kind == EVENT_STUCK || (told & TCP_STATE_BIT(event->to));
+    bool counted = true;
     struct owner owner;
 
     if (!watch->owners || connection->inode == 0 || (connection->owner_known && !acts))
@@ -220,10 +221,13 @@ static void find_owner(struct watch *watch, struct connection *connection,
     if (acts && watch->source.trace) /* of a poll each walk forgets */
         owners_forget_old(watch->owners);
     if (acts) /* one holder that closes it is not enough */
-        owners_read_rest(watch->owners);
-    if (look_owner_up(watch, connection, &owner)) {
+        counted = owners_read_rest(watch->owners);
+    if (look_owner_up(watch, connection, event->kind == EVENT_STUCK, &owner)) {
+        if (!counted && owner.pid == connection->owner.pid &&
+            owner.holders < connection->owner.holders)
+            owner.holders = connection->owner.holders;
         connection->owner = owner;
-        connection->owner_known = owner.pid != 0;
+        connection->owner_known |= owner.pid != 0;
     }
     watch->missed_owners |= !connection->owner_known;
 }

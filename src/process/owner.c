@@ -270,14 +270,17 @@ static bool take_owner(struct owners *owners, const struct slot *slot, struct ow
     return true;
 }
 
-void owners_read_rest(struct owners *owners) {
+bool owners_read_rest(struct owners *owners) {
     const int64_t now_ns = clock_now();
 
+    if (owners->state == ALL_READ)
+        return true;
     if (now_ns < owners->next_ns || now_ns < owners->next_rest_ns)
-        return;
+        return false;
     while (owners->state != ALL_READ)
         read_more(owners);
     owners->next_rest_ns = now_ns + REST_SHARE * (clock_now() - now_ns);
+    return true;
 }
 
 bool owners_recall(struct owners *owners, uint32_t inode, struct owner *owner) {

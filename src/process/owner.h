@@ -40,9 +40,9 @@ bool owners_find(struct owners *owners, uint32_t inode, struct owner *owner);
 bool owners_recall(struct owners *owners, uint32_t inode, struct owner *owner);
 bool owners_may_read(const struct owners *owners);
 
-/* Reads what is left of /proc, where that does not take more of the time than it may: all holders
- * are counted then. */
-void owners_read_rest(struct owners *owners);
+/* Reads what is left of /proc, where that does not take more of the time than it may. Returns
+ * whether all holders are counted then. */
+bool owners_read_rest(struct owners *owners);
 
 /* The errno of /proc that could not be read when last tried; 0: it could. */
 int owners_error(const struct owners *owners);
