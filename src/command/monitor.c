@@ -266,21 +266,24 @@ static bool ended_through(const struct event *event, enum tcp_state state) {
     }
 }
 
+/* Whether that state, and no other, was one of the steps (tcp_state_skipped()). */
+static bool is_step(enum tcp_state state, const uint32_t *steps, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (steps[i] == TCP_STATE_BIT(state))
+            return true;
+    return false;
+}
+
 /* Whether a connection that came after the first look, and was first seen in `to`, has gone to that
  * state or must have passed it. */
 static bool came_through(enum tcp_state to, enum tcp_state state) {
     uint32_t steps[TCP_SKIPPED_MAX];
-    size_t count;
 
     if (to == state)
         return true;
-    if (!tcp_state_stood(to))
-        return false;
-    count = tcp_state_skipped(TCP_STATE_ESTABLISHED, to, steps);
-    for (size_t i = 0; i < count; i++)
-        if (steps[i] == TCP_STATE_BIT(state))
-            return true;
-    return state == TCP_STATE_ESTABLISHED;
+    return tcp_state_stood(to) &&
+           (state == TCP_STATE_ESTABLISHED ||
+            is_step(state, steps, tcp_state_skipped(TCP_STATE_ESTABLISHED, to, steps)));
 }
 
 static bool reaches(const struct event *event, enum tcp_state state) {
@@ -290,10 +293,7 @@ static bool reaches(const struct event *event, enum tcp_state state) {
         return !event->initial && came_through(event->to, state);
     if (event->kind != EVENT_TRANSITION || state == TCP_STATE_UNKNOWN)
         return false;
-    for (size_t i = 0; i < event->skipped_count; i++)
-        if (event->skipped[i] == TCP_STATE_BIT(state))
-            return true;
-    return event->to == state;
+    return event->to == state || is_step(state, event->skipped, event->skipped_count);
 }
 
 /* After the last event that is wanted only the end of what was shown is of interest. */
