@@ -542,11 +542,12 @@ static bool ask(struct trace_source *source, int64_t now_ns) {
  * as long as nothing that is watched has come it was somebody else's. */
 static uint64_t passed_over(const struct trace_source *source) {
     const struct trace_bpf *bpf = source->bpf;
-    const bool stands_alone = bpf->bss->has_met && !bpf->links.on_state_meanwhile;
-    const uint64_t of_state = stands_alone ? misses_since_quiet(source) : source->misses_before;
+    uint64_t of_state = source->misses_before;
 
     if (!bpf->bss->has_met)
         return 0;
+    if (!bpf->links.on_state_meanwhile)
+        of_state = misses_since_quiet(source);
     return of_state + misses_of_others(bpf) - source->others_quiet;
 }
 
