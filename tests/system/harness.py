@@ -39,9 +39,11 @@ FOLLOWS = {
 
 
 def _call(name, *args):
-    if getattr(_libc, name)(*args) < 0:
+    result = getattr(_libc, name)(*args)
+    if result < 0:
         error = ctypes.get_errno()
         raise OSError(error, f"{name}: {os.strerror(error)}")
+    return result
 
 
 def write(path, text):

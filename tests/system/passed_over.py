@@ -9,7 +9,7 @@ import struct
 import subprocess
 import time
 
-from harness import TCPWATCH, die_with_parent, watches
+from harness import TCPWATCH, _call, die_with_parent, watches
 
 # Those of src/trace/trace.bpf.c.
 TRACEPOINTS = ("sock/inet_sock_set_state", "sock/inet_sk_error_report", "tcp/tcp_receive_reset",
@@ -21,15 +21,6 @@ START_S, SETTLED_S = 30, 1
 SYSCALLS = {"x86_64": (321, 298), "aarch64": (280, 241)}
 BPF_ENABLE_STATS = 32
 PERF_TYPE_TRACEPOINT, PERF_FLAG_FD_CLOEXEC = 2, 8
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _syscall(*args):
-    result = _libc.syscall(*args)
-    if result < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return result
 
 
 def _tracepoint_ids():
@@ -45,7 +36,7 @@ class PassedOver:
     Before Linux 5.19 two programs are there for some calls, and the count falls instead."""
 
     def __init__(self, wanted=True):
-        self._descriptors, self._counters, self._tracer = [], [], None
+        self._stats, self._counters, self._tracer = [], [], None
         try:
             if wanted:
                 self._start()
@@ -56,7 +47,7 @@ class PassedOver:
         bpf, perf_event_open = SYSCALLS[os.uname().machine]
         ids = _tracepoint_ids()
         kind = ctypes.create_string_buffer(struct.pack("I", 0))  # BPF_STATS_RUN_TIME
-        self._descriptors.append(_syscall(bpf, BPF_ENABLE_STATS, kind, 4))
+        self._stats.append(_call("syscall", bpf, BPF_ENABLE_STATS, kind, 4))
         self._tracer = subprocess.Popen(
             [TCPWATCH, "monitor", "--source=trace", "--port=1"], preexec_fn=die_with_parent,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -68,17 +59,16 @@ class PassedOver:
         for number in ids:
             attributes = struct.pack("IIQ", PERF_TYPE_TRACEPOINT, 64, number) + bytes(48)
             for processor in range(os.cpu_count()):
-                self._counters.append(_syscall(perf_event_open, attributes, -1, processor, -1,
-                                               PERF_FLAG_FD_CLOEXEC))
-                self._descriptors.append(self._counters[-1])
+                self._counters.append(_call("syscall", perf_event_open, attributes, -1, processor,
+                                            -1, PERF_FLAG_FD_CLOEXEC))
 
     def stop(self):
-        for descriptor in self._descriptors:
+        for descriptor in self._stats + self._counters:
             os.close(descriptor)
         if self._tracer:
             self._tracer.send_signal(signal.SIGKILL)
             self._tracer.wait()
-        self._descriptors, self._counters, self._tracer = [], [], None
+        self._stats, self._counters, self._tracer = [], [], None
 
     def _calls(self):
         """Of the tracepoints, as perf counts them."""
