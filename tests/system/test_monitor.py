@@ -39,6 +39,8 @@ class Transitions(NetworkTest):
         listener, elsewhere = self.listen(), self.listen(port=9997)
         monitors = [self.monitor(*filters, "--interval=1s")
                     for filters in (("-p", "9998"), ("--remote-port", "9998"), ())]
+        for monitor in monitors[0], monitors[2]:
+            monitor.wait_for(event="appeared", state="LISTEN")
         time.sleep(1.5)
         for each in listener, elsewhere:
             server, client = self.connect(each)
@@ -495,6 +497,8 @@ class Owners(NetworkTest):
         self.fork(lambda: client.close() or server)
         monitor = self.spawn(TCPWATCH, "monitor", "-p", "9998", "--source", self.source,
                              "--local-port=9998", "--until=CLOSE_WAIT", stdout=-1, text=True)
+        for _ in "heading", "listener", "server":
+            monitor.stdout.readline()
         time.sleep(2)
         client.close()
         said = monitor.communicate(timeout=30)[0]
