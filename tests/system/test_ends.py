@@ -397,7 +397,7 @@ class Listening(EndsTest):
     def test_blocking_does_not_take_a_reset_for_a_fin(self):
         self.start_server("--reset", "--close-after=300ms")
         client = self.start_client("--blocking")
-        self.wait_until(lambda: ("ESTABLISHED", client.pid) in self.states())
+        client.wait_for(event="connected")
         self.wait_until(lambda: ("ESTABLISHED", client.pid) not in self.states())
         client.say("lines\n")
         closed = client.wait_for(event="closed")
