@@ -10,11 +10,12 @@
 #include <unistd.h>
 
 /* Without root, or in a build without BPF, polling is what everybody expects; a root to whom
- * something forbids it is told. Where it is descriptors that are short, polling will say so. */
+ * something forbids it, or who lacks the library, is told. Where it is descriptors that are short,
+ * polling will say so. */
 static bool is_usual(int error) {
-    const bool is_refused = error == EPERM || error == EACCES;
+    const bool is_for_root = error == EPERM || error == EACCES || error == ELIBACC;
 
-    return (is_refused && geteuid() != 0) || error == ENOPKG || proc_shortage(error);
+    return (is_for_root && geteuid() != 0) || error == ENOPKG || proc_shortage(error);
 }
 
 bool source_open(struct source *source, enum source_choice choice, const struct filter *filter,

@@ -3,8 +3,7 @@
 
 #include "netns/netns.h"
 #include "trace/record.h"
-
-#include "trace.skel.h"
+#include "trace/skeleton.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -61,9 +60,9 @@ static bool choose_programs(struct trace_bpf *bpf, char why[TRACE_WHY_SIZE]) {
     size_t len = 0;
 
     bpf_object__for_each_program(program, bpf->obj) {
-        const char *name = strchr(bpf_program__section_name(program), '/') + 1;
+        const char *name = strchr(libbpf.bpf_program__section_name(program), '/') + 1;
 
-        if (libbpf_find_vmlinux_btf_id(name, BPF_TRACE_RAW_TP) > 0)
+        if (libbpf.libbpf_find_vmlinux_btf_id(name, BPF_TRACE_RAW_TP) > 0)
             continue;
         if (program == bpf->progs.on_state) {
             snprintf(why, TRACE_WHY_SIZE,
@@ -72,7 +71,7 @@ static bool choose_programs(struct trace_bpf *bpf, char why[TRACE_WHY_SIZE]) {
                      name);
             return false;
         }
-        bpf_program__set_autoload(program, false);
+        libbpf.bpf_program__set_autoload(program, false);
         if (len < TRACE_WHY_SIZE)
             len += (size_t)snprintf(why + len, TRACE_WHY_SIZE - len, "%s %s",
                                     len ? "," : "this kernel has no tracepoint", name);
@@ -132,7 +131,7 @@ static void set_pid_namespace(struct trace_filter *filter) {
 /* A map that could be mapped stands in pages of its own, which the processor has to look up anew
  * each time: with the kernel's other data the programs find the filter sooner. */
 static void keep_filter_near(struct bpf_map *map) {
-    bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~(__u32)BPF_F_MMAPABLE);
+    libbpf.bpf_map__set_map_flags(map, libbpf.bpf_map__map_flags(map) & ~(__u32)BPF_F_MMAPABLE);
 }
 
 /* Opens the program with the filter in it. Returns NULL with errno. */
@@ -142,13 +141,13 @@ static struct trace_bpf *open_program(const struct trace_filter *filter) {
     if (bpf) {
         *(struct trace_filter *)&bpf->rodata->filter = *filter;
         keep_filter_near(bpf->maps.rodata);
-        bpf_program__set_autoattach(bpf->progs.on_state_meanwhile, false);
+        libbpf.bpf_program__set_autoattach(bpf->progs.on_state_meanwhile, false);
     }
     return bpf;
 }
 
 bool load_stand_in(struct trace_bpf *bpf) {
-    bpf->links.on_state_meanwhile = bpf_program__attach(bpf->progs.on_state_meanwhile);
+    bpf->links.on_state_meanwhile = libbpf.bpf_program__attach(bpf->progs.on_state_meanwhile);
     return bpf->links.on_state_meanwhile != NULL;
 }
 
@@ -182,13 +181,20 @@ static int load(struct trace_bpf **bpf, const struct trace_filter *filter,
 struct trace_bpf *load_program(const struct filter *filter, bool all_netns,
                                char why[TRACE_WHY_SIZE]) {
     struct trace_filter wanted = {.netns = all_netns ? 0 : (uint32_t)netns_inode()};
+    const char *missing;
     struct trace_bpf *bpf;
     int error;
 
     set_filter(&wanted, filter);
     set_pid_namespace(&wanted);
     *why = '\0';
-    libbpf_set_print(say_nothing);
+    missing = libbpf_open();
+    if (missing) {
+        snprintf(why, TRACE_WHY_SIZE, "it needs libbpf: %s", missing);
+        errno = ELIBACC;
+        return NULL;
+    }
+    libbpf.libbpf_set_print(say_nothing);
     bpf = open_program(&wanted);
     error = bpf ? load(&bpf, &wanted, why) : -errno;
     if (error == 0)

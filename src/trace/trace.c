@@ -5,14 +5,12 @@
 #include "trace/load.h"
 #include "trace/minisocks.h"
 #include "trace/record.h"
+#include "trace/skeleton.h"
 #include "trace/spaces.h"
 #include "trace/waiting.h"
 #include "units/clock.h"
 #include "units/duration.h"
 
-#include "trace.skel.h"
-
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -368,7 +366,7 @@ static uint64_t misses_of(const struct bpf_program *program) {
     struct bpf_prog_info info = {0};
     uint32_t size = sizeof(info);
 
-    return bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0
+    return libbpf.bpf_obj_get_info_by_fd(libbpf.bpf_program__fd(program), &info, &size) == 0
                ? info.recursion_misses
                : 0;
 }
@@ -465,7 +463,7 @@ static int read_ring(struct trace_source *source) {
     int result;
 
     source->read = 0;
-    result = ring_buffer__consume(source->ring);
+    result = libbpf.ring_buffer__consume(source->ring);
     if (result >= 0 || result == -EAGAIN)
         return 0;
     errno = -result;
@@ -646,7 +644,8 @@ struct trace_source *trace_source_open(const struct filter *filter, bool all_net
     else
         source->bpf = load_program(filter, all_netns, why);
     if (source->bpf) {
-        source->ring = ring_buffer__new(bpf_map__fd(source->bpf->maps.ring), take, source, NULL);
+        source->ring =
+            libbpf.ring_buffer__new(libbpf.bpf_map__fd(source->bpf->maps.ring), take, source, NULL);
         if (!source->ring)
             snprintf(why, TRACE_WHY_SIZE, "cannot read the program's ring: %s", strerror(errno));
     }
@@ -661,7 +660,8 @@ void trace_source_close(struct trace_source *source) {
 
     if (!source)
         return;
-    ring_buffer__free(source->ring);
+    if (source->ring)
+        libbpf.ring_buffer__free(source->ring);
     trace_bpf__destroy(source->bpf);
     spaces_free(source->spaces);
     waiting_clear(&source->waiting);
@@ -671,7 +671,7 @@ void trace_source_close(struct trace_source *source) {
 }
 
 int trace_source_run(struct trace_source *source, int64_t until_ns, const sigset_t *unblocked) {
-    struct pollfd descriptor = {.fd = ring_buffer__epoll_fd(source->ring), .events = POLLIN};
+    struct pollfd descriptor = {.fd = libbpf.ring_buffer__epoll_fd(source->ring), .events = POLLIN};
     const int64_t wake_ns = until_ns < source->next_look_ns ? until_ns : source->next_look_ns;
     const struct timespec left = clock_left(wake_ns);
 

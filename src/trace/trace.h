@@ -19,8 +19,8 @@ struct trace_source;
 /* Loads the program, and opens in the network namespace of the calling thread, or with `all_netns`
  * in each of this host, which takes CAP_SYS_ADMIN and CAP_SYS_PTRACE as long as it runs. `filter`
  * and `observer` must outlive the source. Returns NULL with errno, and says in `why` what is
- * missing: the right (EPERM, EACCES), a feature of the kernel, or support in this build (ENOPKG).
- * What it does without it says there, too; else `why` is empty. */
+ * missing: the right (EPERM, EACCES), a feature of the kernel, libbpf (ELIBACC), or support in this
+ * build (ENOPKG). What it does without it says there, too; else `why` is empty. */
 struct trace_source *trace_source_open(const struct filter *filter, bool all_netns,
                                        const struct observer *observer, char why[TRACE_WHY_SIZE]);
 void trace_source_close(struct trace_source *source);

@@ -1406,6 +1406,19 @@ class Rights(TraceTest):
             self.assert_refused("this kernel has no tracepoint inet_sock_set_state, or does not tell")
             self.assert_polls(words="tcpwatch: polling, not tracing: this kernel has no tracepoint")
 
+    def test_without_libbpf(self):
+        """It is looked for when a trace begins: all else does without."""
+        _, monitor = self.watch()
+        with open(f"/proc/{monitor.pid}/maps", encoding="utf-8") as file:
+            paths = {line.split()[-1] for line in file if "/libbpf.so" in line}
+        self.end(monitor)
+        with tempfile.NamedTemporaryFile() as empty:
+            for path in paths:
+                _call("mount", empty.name.encode(), path.encode(), None, MS_BIND, None)
+            self.assert_refused("it needs libbpf: [^\n]*libbpf.so")
+            self.assert_polls(words="tcpwatch: polling, not tracing: it needs libbpf: ")
+            self.assertEqual(self.tcpwatch("list").returncode, 0)
+
     def test_without_locked_memory(self):
         needs("prlimit")
         listener, monitor = self.watch(prefix=("prlimit", "--memlock=0"))
