@@ -5,6 +5,7 @@
 #include "output/text.h"
 
 #include <poll.h>
+#include <stdlib.h>
 
 void output_heading(struct output *output) {
     if (!output->json)
@@ -47,26 +48,22 @@ void output_list_begin(struct output *output) {
 }
 
 struct list_row *output_list_prepare(struct output *output, const struct socket *socket) {
-    uint8_t lens[OUTPUT_LIST_COLUMNS] = {0};
-    const char *data = (const char *)socket;
+    struct list_row *row = rows_next(&output->rows);
     size_t size = sizeof(*socket);
-    struct list_row *row;
 
-    if (!output->json) {
-        text_list_prepare(output, socket, lens);
-        data = output->line.data;
-        size = output->line.len;
-    }
-    row = output->line.error ? NULL : rows_add(&output->rows, sizeof(*row) + size);
     if (!row)
+        return NULL;
+    if (output->json)
+        memcpy(row->data, socket, size);
+    else
+        size = text_list_prepare(output, socket, row);
+    if (size == 0)
         return NULL;
     row->inode = socket->inode;
     row->uid = socket->uid;
     row->size = (uint16_t)size;
-    row->widths_version = output->widths_version;
     row->state = socket->state;
-    memcpy(row->lens, lens, sizeof(lens));
-    memcpy(row->data, data, size);
+    rows_keep(&output->rows, sizeof(*row) + size);
     return row;
 }
 
@@ -100,6 +97,6 @@ bool output_reader_gone(const struct output *output) {
 
 void output_free(struct output *output) {
     writer_free(&output->writer);
-    writer_free(&output->line);
     rows_free(&output->rows);
+    free(output->layouts);
 }

@@ -12,8 +12,6 @@
 #include "output/writer.h"
 #include "watch/summary.h"
 
-#define OUTPUT_LIST_COLUMNS 11
-
 struct output {
     struct writer writer;
     int fd;
@@ -27,17 +25,16 @@ struct output {
     const sigset_t *unblocked; /* see writer_flush() */
     int64_t until_ns;          /* the same; 0: without end */
 
-    /* The text form's own: the widths that the lines have grown to. */
-    size_t address_width;
-    uint64_t last_cookie; /* the connection of the line that was written last */
-    size_t widths[OUTPUT_LIST_COLUMNS];
-    uint16_t widths_version; /* counts the changes of `widths` */
+    /* The text form's own. */
+    size_t address_width;        /* that the lines have grown to */
+    uint64_t last_cookie;        /* the connection of the line that was written last */
+    struct list_layout *layouts; /* of a list: the columns' widths, once more where one has grown */
+    uint16_t layout_count;
 
     size_t plain_segments;           /* in a row, in the lab's picture */
     unsigned lab_passed, lab_failed; /* scenarios */
 
-    struct rows rows;   /* what is prepared of a list */
-    struct writer line; /* a line of it, until its length is known */
+    struct rows rows; /* what is prepared of a list */
 };
 
 /* A row of a list that waits to be shown: output's own, but for what an owner is looked up by.
@@ -45,10 +42,9 @@ struct output {
 struct list_row {
     uint32_t inode, uid; /* of the socket */
     uint16_t size;       /* of `data` */
-    uint16_t widths_version;
+    uint16_t layout;     /* the number of the line's layout */
     uint8_t state;
-    uint8_t lens[OUTPUT_LIST_COLUMNS]; /* of the cells, without the blanks around them */
-    char data[];                       /* the line as it was laid out; for JSON the socket itself */
+    char data[]; /* the line as it was laid out; for JSON the socket itself */
 };
 
 /* Each adds to the buffer. */

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* The first is small: most lists are short. */
-#define FIRST_SIZE ((size_t)64 * 1024)
+#define FIRST_SIZE ((size_t)16 * 1024)
 
 #define ALIGNMENT sizeof(uint64_t)
 
@@ -24,22 +24,21 @@ static struct chunk *add_chunk(struct rows *rows) {
         return NULL;
     chunk->before = rows->last;
     chunk->size = size - sizeof(*chunk);
+    chunk->used = 0;
     rows->last = chunk;
     return chunk;
 }
 
-void *rows_add(struct rows *rows, size_t size) {
-    const size_t aligned = (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+void *rows_next(struct rows *rows) {
     struct chunk *chunk = rows->last;
-    void *row;
 
-    if (!chunk || chunk->size - chunk->used < aligned)
+    if (!chunk || chunk->size - chunk->used < ROWS_MAX)
         chunk = add_chunk(rows);
-    if (!chunk)
-        return NULL;
-    row = chunk->data + chunk->used;
-    chunk->used += aligned;
-    return row;
+    return chunk ? chunk->data + chunk->used : NULL;
+}
+
+void rows_keep(struct rows *rows, size_t size) {
+    rows->last->used += (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
 }
 
 void rows_free(struct rows *rows) {

@@ -12,9 +12,15 @@ struct rows {
     struct chunk *last;
 };
 
-/* Room for one more row of `size` bytes, at most 32 KiB, aligned for 64 bits. Returns NULL with
+/* A row is no larger. */
+#define ROWS_MAX 1024
+
+/* Where the next row begins, with room for ROWS_MAX bytes, aligned for 64 bits. Returns NULL with
  * errno. */
-void *rows_add(struct rows *rows, size_t size);
+void *rows_next(struct rows *rows);
+
+/* Keeps `size` bytes of it. */
+void rows_keep(struct rows *rows, size_t size);
 
 void rows_free(struct rows *rows);
 

@@ -2,6 +2,7 @@
 #include "output/text.h"
 
 #include "units/clock.h"
+#include "units/digits.h"
 #include "units/duration.h"
 
 #include <net/if.h>
@@ -52,38 +53,54 @@ void text_end_words(struct output *output) {
     writer_put(&output->writer, "\n", 1);
 }
 
+static char *put_address(char *to, const struct address *address, bool inet6, uint32_t ifindex,
+                         uint32_t netns) {
+    char device[IF_NAMESIZE];
+
+    to += address_text(to, address, inet6);
+    if (!inet6 || !ifindex || !address_is_link_local(address))
+        return to;
+    *to++ = '%';
+    return netns == 0 && if_indextoname(ifindex, device) ? name_put(to, device)
+                                                         : digits_put(to, ifindex);
+}
+
+/* An address, the bytes of a device's name where each is escaped, and what stands around them. */
+_Static_assert(TEXT_END_MAX >= ADDRESS_TEXT_SIZE + NAME_PUT_MAX * IF_NAMESIZE, "for any end");
+
 void text_address(struct writer *writer, const struct address *address, bool inet6,
                   uint32_t ifindex, uint32_t netns) {
-    char device[IF_NAMESIZE], *to = writer_room(writer, ADDRESS_TEXT_SIZE);
+    char *to = writer_room(writer, TEXT_END_MAX);
 
     if (to)
-        writer->len += address_text(to, address, inet6);
-    if (!inet6 || !ifindex || !address_is_link_local(address))
-        return;
-    writer_put(writer, "%", 1);
-    if (netns == 0 && if_indextoname(ifindex, device))
-        writer_name(writer, device);
-    else
-        writer_number(writer, ifindex);
+        writer->len = (size_t)(put_address(to, address, inet6, ifindex, netns) - writer->data);
+}
+
+char *text_put_end(char *to, const struct address *address, bool inet6, uint16_t port,
+                   uint32_t ifindex, uint32_t netns) {
+    if (address_is_unspecified(address)) {
+        to = inet6 ? mempcpy(to, "[::]", 4) : mempcpy(to, "*", 1);
+    } else {
+        if (inet6)
+            *to++ = '[';
+        to = put_address(to, address, inet6, ifindex, netns);
+        if (inet6)
+            *to++ = ']';
+    }
+    *to++ = ':';
+    if (port)
+        return digits_put(to, port);
+    *to = '*';
+    return to + 1;
 }
 
 void text_end(struct writer *writer, const struct address *address, bool inet6, uint16_t port,
               uint32_t ifindex, uint32_t netns) {
-    if (address_is_unspecified(address)) {
-        writer_put(writer, inet6 ? "[::]" : "*", inet6 ? 4 : 1);
-    } else {
-        if (inet6)
-            writer_put(writer, "[", 1);
-        text_address(writer, address, inet6, ifindex, netns);
-        if (inet6)
-            writer_put(writer, "]", 1);
-    }
-    if (port) {
-        writer_put(writer, ":", 1);
-        writer_number(writer, port);
-    } else {
-        writer_put(writer, ":*", 2);
-    }
+    char *to = writer_room(writer, TEXT_END_MAX);
+
+    if (to)
+        writer->len =
+            (size_t)(text_put_end(to, address, inet6, port, ifindex, netns) - writer->data);
 }
 
 void text_owner(struct writer *writer, const struct owner *owner, bool held, uint32_t uid,

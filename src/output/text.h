@@ -15,9 +15,9 @@ void text_lab(struct output *output, const struct lab_event *event);
 void text_lab_summary(struct output *output);
 void text_lab_scenario(struct output *output, const struct lab_scenario *scenario);
 void text_list_begin(struct output *output);
-/* Lays a line out in `line`, but for the owner. */
-void text_list_prepare(struct output *output, const struct socket *socket,
-                       uint8_t lens[OUTPUT_LIST_COLUMNS]);
+/* Lays a row out, but for the owner, where there is room for ROWS_MAX. Returns the size of its
+ * data, 0 where memory ran out. */
+size_t text_list_prepare(struct output *output, const struct socket *socket, struct list_row *row);
 void text_list_heading(struct output *output);
 void text_list_row(struct output *output, const struct list_row *row, const struct owner *owner);
 
@@ -29,6 +29,10 @@ void text_address(struct writer *writer, const struct address *address, bool ine
 /* An end is "127.0.0.1:9998", "[::1]:9998", "*:9998"; port 0 is "*". */
 void text_end(struct writer *writer, const struct address *address, bool inet6, uint16_t port,
               uint32_t ifindex, uint32_t netns);
+/* The same where there is room for TEXT_END_MAX bytes; returns where it ends. */
+#define TEXT_END_MAX 128
+char *text_put_end(char *to, const struct address *address, bool inet6, uint16_t port,
+                   uint32_t ifindex, uint32_t netns);
 /* "nginx[812]+2": two more processes hold it. "-": none does. */
 void text_owner(struct writer *writer, const struct owner *owner, bool held, uint32_t uid,
                 enum tcp_state state, bool looked_up);

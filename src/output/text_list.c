@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "output/text.h"
+#include "units/digits.h"
 #include "units/duration.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* The columns of a list. A row is laid out as soon as it is read, and again only where a column has
- * grown since. */
 enum column {
     STATE,
     RECV_Q,
@@ -31,15 +32,24 @@ static const struct {
     [RTT] = {"RTT", true},         [RETRANS] = {"RETRANS", true},
 };
 
-_Static_assert(COLUMNS_MEASURED == OUTPUT_LIST_COLUMNS, "output.h has a width for each column");
+/* How wide the columns are. A row is laid out as soon as it is read; where a column turns out too
+ * narrow there is a new layout, to which the rows of an older one are moved when they are shown. */
+struct list_layout {
+    uint16_t widths[COLUMNS_MEASURED];
+    uint16_t size; /* of a line: all columns and the gaps behind them */
+};
 
-static void put_duration(struct writer *writer, int64_t ns) {
-    char text[DURATION_TEXT_SIZE];
+/* What separates two columns. */
+#define GAP 2
 
-    writer_put(writer, text, duration_text(text, ns));
+/* No line comes near: its longest cells are the two ends. */
+#define LINE_MAX (ROWS_MAX - sizeof(struct list_row))
+
+static char *put(char *to, const char *text) {
+    return mempcpy(to, text, strlen(text));
 }
 
-static void put_timer(struct writer *writer, const struct socket *socket) {
+static char *put_timer(char *to, const struct socket *socket) {
     static const char *const names[] = {
         [SOCKET_TIMER_RETRANSMIT] = "retransmit ",
         [SOCKET_TIMER_KEEPALIVE] = "keepalive ",
@@ -47,104 +57,51 @@ static void put_timer(struct writer *writer, const struct socket *socket) {
         [SOCKET_TIMER_PROBE] = "probe ",
     };
 
-    if (socket->timer == SOCKET_TIMER_NONE || socket->timer >= sizeof(names) / sizeof(names[0])) {
-        writer_put(writer, "-", 1);
+    if (socket->timer == SOCKET_TIMER_NONE || socket->timer >= sizeof(names) / sizeof(names[0]))
+        return put(to, "-");
+    to = duration_put(put(to, names[socket->timer]), socket->timer_ms * NS_PER_MS);
+    return socket->timer_count ? digits_put(put(to, " #"), socket->timer_count) : to;
+}
+
+static char *put_rtt(char *to, uint32_t rtt_us) {
+    if (rtt_us == 0)
+        return put(to, "-"); /* none was measured */
+    if (rtt_us < 1000)
+        return put(digits_put(to, rtt_us), "us");
+    return duration_put(to, rtt_us * NS_PER_US);
+}
+
+/* Adds a layout of these widths; the last one stays where memory runs out, which the writer tells.
+ */
+static void add_layout(struct output *output, const size_t widths[COLUMNS_MEASURED]) {
+    const size_t count = output->layout_count + 1u;
+    struct list_layout *layouts = realloc(output->layouts, count * sizeof(*layouts)), *added;
+
+    if (!layouts) {
+        output->writer.error = ENOMEM;
         return;
     }
-    writer_text(writer, names[socket->timer]);
-    put_duration(writer, socket->timer_ms * NS_PER_MS);
-    if (socket->timer_count) {
-        writer_put(writer, " #", 2);
-        writer_number(writer, socket->timer_count);
+    output->layouts = layouts;
+    output->layout_count = (uint16_t)count;
+    added = &layouts[count - 1];
+    added->size = 0;
+    for (int column = 0; column < COLUMNS_MEASURED; column++) {
+        added->widths[column] = (uint16_t)widths[column];
+        added->size = (uint16_t)(added->size + widths[column] + GAP);
     }
 }
 
-static void put_rtt(struct writer *writer, uint32_t rtt_us) {
-    if (rtt_us == 0) {
-        writer_put(writer, "-", 1); /* none was measured */
-    } else if (rtt_us < 1000) {
-        writer_number(writer, rtt_us);
-        writer_put(writer, "us", 2);
-    } else {
-        put_duration(writer, rtt_us * 1000LL);
-    }
-}
-
-/* What struct tcp_info tells; of a listener the kernel fills it with other things. */
-static void put_info(struct writer *writer, const struct socket *socket, enum column column) {
-    if (!(socket->has & SOCKET_HAS_INFO) || socket->state == TCP_STATE_LISTEN) {
-        writer_put(writer, "-", 1);
-        return;
-    }
-    switch (column) {
-    case LASTSND:
-        put_duration(writer, socket->last_data_sent_ms * NS_PER_MS);
-        break;
-    case LASTRCV:
-        put_duration(writer, socket->last_data_recv_ms * NS_PER_MS);
-        break;
-    case LASTACK:
-        put_duration(writer, socket->last_ack_recv_ms * NS_PER_MS);
-        break;
-    case RTT:
-        put_rtt(writer, socket->rtt_us);
-        break;
-    default: /* unanswered retransmissions / all */
-        writer_number(writer, socket->retransmits);
-        writer_put(writer, "/", 1);
-        writer_number(writer, socket->total_retrans);
-        break;
-    }
-}
-
-static void put_cell(struct writer *writer, const struct socket *socket, enum column column) {
-    switch (column) {
-    case STATE:
-        writer_text(writer, tcp_state_name(socket->state));
-        break;
-    case RECV_Q:
-        writer_number(writer, socket->recv_queue);
-        break;
-    case SEND_Q:
-        writer_number(writer, socket->send_queue);
-        break;
-    case LOCAL:
-        text_end(writer, &socket->local, socket->inet6, socket->local_port, socket->ifindex,
-                 socket->netns);
-        break;
-    case REMOTE:
-        text_end(writer, &socket->remote, socket->inet6, socket->remote_port, socket->ifindex,
-                 socket->netns);
-        break;
-    case TIMER:
-        put_timer(writer, socket);
-        break;
-    default:
-        put_info(writer, socket, column);
-        break;
-    }
-}
-
-/* What separates two columns. */
-#define GAP 2
-
-/* More than the longest line has: a device's name is 15 bytes, each of which may be escaped. */
-#define LINE_MAX 1024
-
-/* Fills the column up from what was written at `from`, and sets the gap to the next. */
-static void align(struct writer *writer, enum column column, size_t from, size_t width) {
-    const size_t len = writer->len - from;
-
-    writer_pad(writer, from, width + GAP);
-    if (columns[column].right && len < width && !writer->error) {
-        memmove(writer->data + from + width - len, writer->data + from, len);
-        memset(writer->data + from, ' ', width - len);
-    }
+static const struct list_layout *last_layout(const struct output *output) {
+    return &output->layouts[output->layout_count - 1];
 }
 
 void text_list_begin(struct output *output) {
-    for (int column = 0; column < COLUMNS_MEASURED; column++)
-        output->widths[column] = output->header ? strlen(columns[column].title) : 0;
+    size_t widths[COLUMNS_MEASURED] = {0};
+
+    for (int column = 0; output->header && column < COLUMNS_MEASURED; column++)
+        widths[column] = strlen(columns[column].title);
+    output->layout_count = 0;
+    add_layout(output, widths);
 }
 
 /* Moves a cell to the right, where nothing but blanks stands behind it. */
@@ -161,95 +118,139 @@ static void move_right(char *cell, size_t len, size_t by) {
     memcpy(cell + by, short_cell, sizeof(short_cell));
 }
 
-static uint8_t prepare_cell(struct output *output, const struct socket *socket,
-                            enum column column) {
-    struct writer *line = &output->line;
-    const size_t from = line->len;
-    size_t len, width;
+/* A line that is being laid out. */
+struct line {
+    const struct list_layout *layout;
+    char *cell; /* where the next one begins */
+    size_t widths[COLUMNS_MEASURED];
+    bool fits;
+};
 
-    put_cell(line, socket, column);
-    len = line->len - from;
-    if (len > output->widths[column]) {
-        output->widths[column] = len;
-        output->widths_version++;
+/* Ends the cell of this column, which was written up to `end`. */
+static inline void end_cell(struct line *line, enum column column, const char *end) {
+    const size_t len = (size_t)(end - line->cell);
+    size_t width = line->layout->widths[column];
+
+    if (len > width) {
+        width = len;
+        line->fits = false;
+    } else if (columns[column].right && len < width) {
+        move_right(line->cell, len, width - len);
     }
-    width = output->widths[column];
-    if (columns[column].right && len < width)
-        move_right(line->data + from, len, width - len);
-    line->len = from + width + GAP;
-    return (uint8_t)len;
+    line->widths[column] = width;
+    line->cell += width + GAP;
 }
 
-static size_t line_width(const struct output *output) {
-    size_t width = 0;
-
-    for (int column = 0; column < COLUMNS_MEASURED; column++)
-        width += output->widths[column] + GAP;
-    return width;
+/* What struct tcp_info tells. */
+static void put_info(struct line *line, const struct socket *socket) {
+    end_cell(line, LASTSND, duration_put(line->cell, socket->last_data_sent_ms * NS_PER_MS));
+    end_cell(line, LASTRCV, duration_put(line->cell, socket->last_data_recv_ms * NS_PER_MS));
+    end_cell(line, LASTACK, duration_put(line->cell, socket->last_ack_recv_ms * NS_PER_MS));
+    end_cell(line, RTT, put_rtt(line->cell, socket->rtt_us));
+    /* unanswered retransmissions / all */
+    end_cell(
+        line, RETRANS,
+        digits_put(put(digits_put(line->cell, socket->retransmits), "/"), socket->total_retrans));
 }
 
-/* Only as much is made blank as the columns are wide: where one has grown, the line is laid out
- * once more. */
-void text_list_prepare(struct output *output, const struct socket *socket,
-                       uint8_t lens[OUTPUT_LIST_COLUMNS]) {
-    struct writer *line = &output->line;
-    uint16_t version;
+/* Of a listener the kernel fills it with other things. */
+static void put_no_info(struct line *line) {
+    for (int column = LASTSND; column < COLUMNS_MEASURED; column++)
+        end_cell(line, (enum column)column, put(line->cell, "-"));
+}
 
-    do {
-        char *to;
+/* Lays a line out. Returns false where a column was too narrow: there is a new layout, or there is
+ * no memory for one. */
+static bool lay_out(struct output *output, const struct socket *socket, char *to) {
+    struct line line = {.layout = last_layout(output), .cell = to, .fits = true};
 
-        line->len = 0;
-        to = writer_room(line, LINE_MAX);
-        if (!to)
-            return;
-        memset(to, ' ', line_width(output));
-        version = output->widths_version;
-        for (int column = 0; column < COLUMNS_MEASURED; column++)
-            lens[column] = prepare_cell(output, socket, (enum column)column);
-    } while (version != output->widths_version);
+    memset(to, ' ', line.layout->size);
+    end_cell(&line, STATE, put(line.cell, tcp_state_name(socket->state)));
+    end_cell(&line, RECV_Q, digits_put(line.cell, socket->recv_queue));
+    end_cell(&line, SEND_Q, digits_put(line.cell, socket->send_queue));
+    end_cell(&line, LOCAL,
+             text_put_end(line.cell, &socket->local, socket->inet6, socket->local_port,
+                          socket->ifindex, socket->netns));
+    end_cell(&line, REMOTE,
+             text_put_end(line.cell, &socket->remote, socket->inet6, socket->remote_port,
+                          socket->ifindex, socket->netns));
+    end_cell(&line, TIMER, put_timer(line.cell, socket));
+    if ((socket->has & SOCKET_HAS_INFO) && socket->state != TCP_STATE_LISTEN)
+        put_info(&line, socket);
+    else
+        put_no_info(&line);
+    if (!line.fits)
+        add_layout(output, line.widths);
+    return line.fits;
+}
+
+size_t text_list_prepare(struct output *output, const struct socket *socket, struct list_row *row) {
+    while (output->layout_count && !output->writer.error && !lay_out(output, socket, row->data))
+        continue;
+    if (output->writer.error)
+        return 0;
+    row->layout = (uint16_t)(output->layout_count - 1);
+    return last_layout(output)->size;
 }
 
 void text_list_heading(struct output *output) {
     struct writer *writer = &output->writer;
 
-    for (int column = 0; output->header && column < COLUMNS_MEASURED; column++) {
-        const size_t from = writer->len;
+    for (int column = 0; output->header && output->layout_count && column < COLUMNS_MEASURED;
+         column++) {
+        const size_t width = last_layout(output)->widths[column], from = writer->len;
+        const char *title = columns[column].title;
 
-        writer_text(writer, columns[column].title);
-        align(writer, (enum column)column, from, output->widths[column]);
+        writer_pad(writer, from, columns[column].right ? width - strlen(title) : 0);
+        writer_text(writer, title);
+        writer_pad(writer, from, width + GAP);
     }
     if (output->header)
         writer_text(writer, "OWNER\n");
 }
 
-/* Lays the cells out anew: with colours, and as wide as the columns are now. None is empty or
- * begins with a blank. */
-static void put_cells(struct output *output, const struct list_row *row) {
-    struct writer *writer = &output->writer;
-    const char *cell = row->data;
+/* Writes columns of a line, which begin at `from`, as wide as they are now: what lies between two
+ * that have grown at once. */
+static const char *put_columns(struct output *output, const struct list_row *row, const char *from,
+                               enum column first, enum column end) {
+    const struct list_layout *old = &output->layouts[row->layout], *now = last_layout(output);
+    char *to = writer_room(&output->writer, now->size);
+    size_t len = 0;
 
-    if (output->color)
-        writer_text(writer, text_state_color(row->state));
-    for (int column = 0; column < COLUMNS_MEASURED; column++) {
-        const size_t from = writer->len;
+    if (!to)
+        return from;
+    memset(to, ' ', now->size);
+    for (int column = (int)first; column < (int)end; column++) {
+        const size_t size = old->widths[column] + GAP, more = now->widths[column] + GAP - size;
+        const size_t ahead = columns[column].right ? 0 : size; /* of the blanks that it gets */
 
-        while (*cell == ' ')
-            cell++;
-        writer_put(writer, cell, row->lens[column]);
-        cell += row->lens[column];
-        align(writer, (enum column)column, from, output->widths[column]);
-        if (column == STATE && output->color)
-            writer_text(writer, TEXT_COLOR_OFF);
+        if (more == 0) {
+            len += size;
+            continue;
+        }
+        to = (char *)mempcpy(to, from, len + ahead) + more;
+        from += len + ahead;
+        len = size - ahead;
     }
+    to = mempcpy(to, from, len);
+    output->writer.len = (size_t)(to - output->writer.data);
+    return from + len;
 }
 
 void text_list_row(struct output *output, const struct list_row *row, const struct owner *owner) {
     struct writer *writer = &output->writer;
+    const char *from = row->data;
 
-    if (row->widths_version == output->widths_version && !output->color)
+    if (output->color) {
+        writer_text(writer, text_state_color(row->state));
+        from = put_columns(output, row, from, STATE, RECV_Q);
+        writer_text(writer, TEXT_COLOR_OFF);
+        put_columns(output, row, from, RECV_Q, COLUMNS_MEASURED);
+    } else if (row->layout != output->layout_count - 1) {
+        put_columns(output, row, from, STATE, COLUMNS_MEASURED);
+    } else {
         writer_put(writer, row->data, row->size);
-    else
-        put_cells(output, row);
+    }
     text_owner(writer, owner, row->inode, row->uid, row->state, output->owners);
     writer_put(writer, "\n", 1);
 }

@@ -84,16 +84,25 @@ static size_t shown_length(const unsigned char *s) {
     return len;
 }
 
-void writer_name(struct writer *writer, const char *name) {
-    while (*name) {
-        const size_t len = shown_length((const unsigned char *)name);
+char *name_put(char *to, const char *name) {
+    static const char digits[] = "0123456789abcdef";
 
-        if (len)
-            writer_put(writer, name, len);
-        else
-            writer_format(writer, "\\x%02x", (unsigned char)*name);
+    while (*name) {
+        const unsigned char *at = (const unsigned char *)name;
+        const size_t len = shown_length(at);
+        const char escaped[] = {'\\', 'x', digits[*at >> 4], digits[*at & 0xf]};
+
+        to = len ? mempcpy(to, name, len) : mempcpy(to, escaped, sizeof(escaped));
         name += len ? len : 1;
     }
+    return to;
+}
+
+void writer_name(struct writer *writer, const char *name) {
+    char *to = writer_room(writer, NAME_PUT_MAX * strlen(name));
+
+    if (to)
+        writer->len = (size_t)(name_put(to, name) - writer->data);
 }
 
 /* Waits until the descriptor takes something. Returns -1 with errno. */

@@ -50,6 +50,10 @@ void writer_pad(struct writer *writer, size_t from, size_t width);
  * \xHH. */
 void writer_name(struct writer *writer, const char *name);
 
+/* The same where there is room, NAME_PUT_MAX for each byte of it; returns its end. */
+#define NAME_PUT_MAX 4
+char *name_put(char *to, const char *name);
+
 /* Writes what is there to the descriptor. `unblocked` is the signal mask while it waits for a slow
  * reader, NULL: as it is; it waits until `until_ns` (CLOCK_MONOTONIC) at the most. Returns 0, or -1
  * with errno: EPIPE the reader is gone, EINTR a signal came or ETIMEDOUT it took too long, in which

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "socket/address.h"
 
+#include "units/digits.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -62,20 +64,13 @@ bool address_in_prefix(const struct address *address, const struct address *net,
 }
 
 static size_t ipv4_text(char *text, const uint8_t *bytes) {
-    char *p = text;
+    char *to = digits_put(text, bytes[0]);
 
-    for (int i = 0; i < 4; i++) {
-        unsigned n = bytes[i];
-
-        if (i)
-            *p++ = '.';
-        if (n >= 100)
-            *p++ = (char)('0' + n / 100);
-        if (n >= 10)
-            *p++ = (char)('0' + n / 10 % 10);
-        *p++ = (char)('0' + n % 10);
+    for (int i = 1; i < 4; i++) {
+        *to++ = '.';
+        to = digits_put(to, bytes[i]);
     }
-    return (size_t)(p - text);
+    return (size_t)(to - text);
 }
 
 size_t address_text(char *text, const struct address *address, bool inet6) {

@@ -45,11 +45,8 @@ int64_t duration_parse(const char *text) {
     return -1;
 }
 
-static char *put(char *to, uint64_t number, const char *unit) {
-    to = digits_put(to, number);
-    while (*unit)
-        *to++ = *unit++;
-    return to;
+static inline char *put(char *to, uint64_t number, const char *unit) {
+    return mempcpy(digits_put(to, number), unit, strlen(unit));
 }
 
 static char *put_pair(char *to, uint64_t big, const char *big_unit, uint64_t small,
@@ -60,23 +57,26 @@ static char *put_pair(char *to, uint64_t big, const char *big_unit, uint64_t sma
     return put(to, small, small_unit);
 }
 
-size_t duration_text(char *text, int64_t ns) {
+char *duration_put(char *to, int64_t ns) {
     const uint64_t tenths = ns > 0 ? (uint64_t)ns / (NS_PER_MS / 10) : 0;
     const uint64_t ms = tenths / 10, s = ms / 1000;
-    char *to;
 
     if (ms < 10)
-        to = put(put(text, ms, "."), tenths % 10, "ms");
-    else if (s < 1)
-        to = put(text, ms, "ms");
-    else if (s < 100)
-        to = put(put(text, s, "."), ms / 100 % 10, "s");
-    else if (s < 3600)
-        to = put_pair(text, s / 60, "m", s % 60, "s");
-    else if (s < 24 * 3600)
-        to = put_pair(text, s / 3600, "h", s / 60 % 60, "m");
-    else
-        to = put_pair(text, s / 86400, "d", s / 3600 % 24, "h");
-    *to = '\0';
-    return (size_t)(to - text);
+        return put(put(to, ms, "."), tenths % 10, "ms");
+    if (s < 1)
+        return put(to, ms, "ms");
+    if (s < 100)
+        return put(put(to, s, "."), ms / 100 % 10, "s");
+    if (s < 3600)
+        return put_pair(to, s / 60, "m", s % 60, "s");
+    if (s < 24 * 3600)
+        return put_pair(to, s / 3600, "h", s / 60 % 60, "m");
+    return put_pair(to, s / 86400, "d", s / 3600 % 24, "h");
+}
+
+size_t duration_text(char *text, int64_t ns) {
+    char *end = duration_put(text, ns);
+
+    *end = '\0';
+    return (size_t)(end - text);
 }

@@ -19,8 +19,11 @@
 #define DURATION_TOO_LONG -2
 int64_t duration_parse(const char *text);
 
-/* Writes a text and its NUL: "0.3ms", "120ms", "12.4s", "3m07s", "2h05m", "3d04h".
- * Rounds down, so that no time is claimed that has not passed. Returns the length. */
+/* Writes "0.3ms", "120ms", "12.4s", "3m07s", "2h05m" or "3d04h" without a NUL; returns its end.
+ * Rounds down, so that no time is claimed that has not passed. */
+char *duration_put(char *to, int64_t ns);
+
+/* The same with its NUL; returns the length without. */
 #define DURATION_TEXT_SIZE 32
 size_t duration_text(char *text, int64_t ns);
 

@@ -197,22 +197,30 @@ static void what_is_unknown_is_absent(void **state) {
     output_free(&output);
 }
 
-/* One socket as `list` shows it. To be freed by the caller. */
-static char *list_of(struct output *output, const struct socket *sockets,
-                     const struct owner *owners, size_t count) {
+/* The sockets as `list` shows them, read in this order or from the last to the first. To be freed
+ * by the caller. */
+static char *list_read(struct output *output, const struct socket *sockets,
+                       const struct owner *owners, size_t count, bool last_first) {
     const struct list_row **rows = calloc(count, sizeof(*rows));
 
     assert_non_null(rows);
     output_list_begin(output);
     for (size_t i = 0; i < count; i++) {
-        rows[i] = output_list_prepare(output, &sockets[i]);
-        assert_non_null(rows[i]);
+        const size_t at = last_first ? count - 1 - i : i;
+
+        rows[at] = output_list_prepare(output, &sockets[at]);
+        assert_non_null(rows[at]);
     }
     output_list_heading(output);
     for (size_t i = 0; i < count; i++)
         output_list_row(output, rows[i], &owners[i]);
     free(rows);
     return take_text(output);
+}
+
+static char *list_of(struct output *output, const struct socket *sockets,
+                     const struct owner *owners, size_t count) {
+    return list_read(output, sockets, owners, count, false);
 }
 
 static void list_one(struct output *output, const struct socket *socket,
@@ -391,6 +399,42 @@ static void the_columns_of_a_list_stand_under_their_titles(void **state) {
     assert_null(strtok(NULL, "\n"));
     free(text);
     output_free(&output);
+}
+
+/* Each socket is wider than the one before, each time in other columns. */
+static void make_wider(struct socket *sockets, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        sockets[i] = socket_of(i, TCP_STATE_ESTABLISHED);
+        sockets[i].has = SOCKET_HAS_INFO;
+    }
+    sockets[1].send_queue = 123456789;
+    sockets[2].timer = SOCKET_TIMER_RETRANSMIT;
+    sockets[2].timer_count = 12;
+    sockets[3].inet6 = 1;
+    sockets[3].remote = address_of("2001:db8:1111:2222:3333:4444:5555:6666");
+    sockets[4].rtt_us = 120 * 1000 * 1000;
+    sockets[4].total_retrans = 123456789;
+    sockets[5].recv_queue = UINT32_MAX;
+    sockets[5].last_data_sent_ms = sockets[5].last_ack_recv_ms = 4294967295;
+}
+
+static void a_list_looks_the_same_in_whatever_order_it_was_read(void **state) {
+    struct socket sockets[6];
+    const struct owner owners[6] = {{.pid = 7, .name = "nginx"}};
+
+    (void)state;
+    make_wider(sockets, COUNT(sockets));
+    for (int color = 0; color < 2; color++) {
+        struct output output = {.header = true, .owners = true, .color = color};
+        char *one = list_read(&output, sockets, owners, COUNT(sockets), false);
+        char *other = list_read(&output, sockets, owners, COUNT(sockets), true);
+
+        assert_string_equal(one, other);
+        assert_non_null(strstr(one, "123456789"));
+        free(one);
+        free(other);
+        output_free(&output);
+    }
 }
 
 static void an_end_is_written_as_people_write_it(void **state) {
@@ -641,6 +685,7 @@ int main(void) {
         cmocka_unit_test(every_list_is_clean_text_whatever_the_process_is_called),
         cmocka_unit_test(colours_change_nothing_else),
         cmocka_unit_test(the_columns_of_a_list_stand_under_their_titles),
+        cmocka_unit_test(a_list_looks_the_same_in_whatever_order_it_was_read),
         cmocka_unit_test(an_end_is_written_as_people_write_it),
         cmocka_unit_test(a_transition_says_what_it_passed_and_who_acts),
         cmocka_unit_test(a_stay_is_told_in_microseconds_where_it_is_that_short),

@@ -34,6 +34,21 @@ static void check(const char *name, const char *expected) {
     free(text);
 }
 
+static void numbers_have_all_their_digits(void **state) {
+    (void)state;
+    for (uint64_t number = 1, step = 9; step > 0; number *= 10, step--)
+        for (uint64_t tried = number - 1; tried <= number + 1; tried++) {
+            struct writer writer = {0};
+            char expected[32];
+
+            writer_number(&writer, tried);
+            writer_put(&writer, "", 1);
+            snprintf(expected, sizeof(expected), "%llu", (unsigned long long)tried);
+            assert_string_equal(writer.data, expected);
+            writer_free(&writer);
+        }
+}
+
 static void names_that_can_be_shown_are(void **state) {
     static const char *const names[] = {
         "",
@@ -286,6 +301,7 @@ static void a_signal_interrupts_and_loses_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_have_all_their_digits),
         cmocka_unit_test(names_that_can_be_shown_are),
         cmocka_unit_test(bytes_that_cannot_be_shown_are_written_as_numbers),
         cmocka_unit_test(every_name_of_one_or_two_bytes_is_safe),
