@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "sockdiag/sockdiag.h"
 
-#include "sockdiag/readahead.h"
 #include "sockdiag/reply.h"
 #include "sockdiag/request.h"
+#include "sockdiag/worker.h"
 #include "units/clock.h"
 
 #include <errno.h>
@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* A dump that is longer than so many datagrams is read ahead. */
-#define DATAGRAMS_BEFORE_AHEAD 8
+/* A dump that is longer than so many datagrams gets a thread to work on them. */
+#define DATAGRAMS_BEFORE_WORKER 8
 
 /* Room for some 10,000 destroy messages while nobody reads; the kernel may grant less. */
 #define DESTROY_BUFFER (16 * 1024 * 1024)
@@ -26,10 +26,11 @@ struct sockdiag {
 };
 
 struct sockdiag *sockdiag_open(void) {
-    struct sockdiag *diag = calloc(1, sizeof(*diag));
+    struct sockdiag *diag = malloc(sizeof(*diag));
 
     if (!diag)
         return NULL;
+    diag->seq = 0;
     diag->netlink = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
     if (!diag->netlink || mnl_socket_bind(diag->netlink, 0, MNL_SOCKET_AUTOPID) < 0) {
         sockdiag_close(diag);
@@ -53,6 +54,8 @@ struct walk {
     sockdiag_take *take;
     void *into;
     int64_t at_ns;
+    uint32_t seq;     /* of a dump's request */
+    int more, error;  /* as mnl_cb_run() returns, and its errno */
     bool interrupted; /* NLM_F_DUMP_INTR was met */
 };
 
@@ -64,10 +67,7 @@ static int on_message(const struct nlmsghdr *message, void *data) {
         return MNL_CB_OK;
     if (walk->filter && !filter_matches(walk->filter, &socket))
         return MNL_CB_OK;
-    if (walk->take(walk->into, &socket, walk->at_ns))
-        return MNL_CB_OK;
-    errno = ECANCELED;
-    return MNL_CB_ERROR;
+    return walk->take(walk->into, &socket, walk->at_ns) ? MNL_CB_OK : MNL_CB_ERROR;
 }
 
 /* What is left of an answer that nobody wants any more would be taken for the next one's. */
@@ -86,7 +86,7 @@ static void discard_answer(struct sockdiag *diag) {
 
 /* Hands on one datagram. Returns as mnl_cb_run(): MNL_CB_OK where more is to come. But that stops
  * at a message that is flagged NLM_F_DUMP_INTR; what follows is worth having all the same. */
-static int hand_on(struct sockdiag *diag, struct walk *walk, void *datagram, ssize_t len) {
+static int hand_on(struct walk *walk, void *datagram, ssize_t len) {
     int more = MNL_CB_OK;
 
     walk->at_ns = clock_now();
@@ -94,41 +94,65 @@ static int hand_on(struct sockdiag *diag, struct walk *walk, void *datagram, ssi
          message = NLMSG_NEXT(message, len)) {
         walk->interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
         message->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
-        if (message->nlmsg_type >= NLMSG_MIN_TYPE && message->nlmsg_seq == diag->seq)
+        if (message->nlmsg_type >= NLMSG_MIN_TYPE && message->nlmsg_seq == walk->seq)
             more = on_message(message, walk);
         else
-            more = mnl_cb_run(message, message->nlmsg_len, diag->seq, 0, NULL, NULL);
+            more = mnl_cb_run(message, message->nlmsg_len, walk->seq, 0, NULL, NULL);
     }
     return more;
 }
 
+/* Returns false at the end of the dump: see `more`. */
+static bool work_on(void *into, void *datagram, size_t len) {
+    struct walk *walk = into;
+
+    walk->more = hand_on(walk, datagram, (ssize_t)len);
+    walk->error = errno;
+    return walk->more > MNL_CB_STOP;
+}
+
+/* Reads the rest of a dump for a worker. The kernel has the next part ready before it returns the
+ * last one: where there is nothing to read, the dump is at its end. Returns the errno of an end
+ * that is none. */
+static int read_for(struct worker *worker, int fd) {
+    ssize_t len = 0;
+    void *room;
+
+    while ((room = worker_room(worker)) && (len = recv(fd, room, DATAGRAM_MAX, MSG_DONTWAIT)) > 0)
+        worker_add(worker, (size_t)len);
+    return len < 0 && errno != EAGAIN ? errno : EPROTO;
+}
+
 /* Reads the answer to a dump. Returns as mnl_cb_run(), MNL_CB_STOP at its end. */
 static int read_dump(struct sockdiag *diag, struct walk *walk) {
-    struct readahead *ahead = NULL;
-    void *datagram = diag->buffer;
-    int more = MNL_CB_OK;
+    struct worker *worker = NULL;
+    int error = 0;
 
-    for (int count = 0; more > MNL_CB_STOP; count++) {
+    walk->more = MNL_CB_OK;
+    for (int count = 0; walk->more > MNL_CB_STOP && !error; count++) {
         ssize_t len;
 
-        if (count == DATAGRAMS_BEFORE_AHEAD)
-            ahead = readahead_start(sockdiag_descriptor(diag));
-        if (ahead)
-            len = readahead_next(ahead, &datagram);
+        if (count == DATAGRAMS_BEFORE_WORKER && (worker = worker_start(work_on, walk)))
+            break;
+        len = mnl_socket_recvfrom(diag->netlink, diag->buffer, sizeof(diag->buffer));
+        if (len > 0)
+            work_on(walk, diag->buffer, (size_t)len);
         else
-            len = mnl_socket_recvfrom(diag->netlink, diag->buffer, sizeof(diag->buffer));
-        if (len == 0)
-            errno = EPROTO; /* the dump ended without its last message */
-        more = len > 0 ? hand_on(diag, walk, datagram, len) : MNL_CB_ERROR;
+            error = len < 0 ? errno : EPROTO;
     }
-    readahead_stop(ahead);
-    return more;
+    if (worker) {
+        error = read_for(worker, sockdiag_descriptor(diag));
+        worker_finish(worker);
+    }
+    /* Where the last message was met, nothing has gone wrong in reading. */
+    errno = walk->more > MNL_CB_STOP ? error : walk->error;
+    return walk->more > MNL_CB_STOP ? MNL_CB_ERROR : walk->more;
 }
 
 int sockdiag_dump(struct sockdiag *diag, const struct filter *filter, uint32_t states,
                   sockdiag_take *take, void *into) {
     const struct nlmsghdr *request = request_dump(diag->request, filter, states, ++diag->seq);
-    struct walk walk = {.filter = filter, .take = take, .into = into};
+    struct walk walk = {.filter = filter, .take = take, .into = into, .seq = diag->seq};
 
     if (mnl_socket_sendto(diag->netlink, request, request->nlmsg_len) < 0)
         return -1;

@@ -15,13 +15,14 @@ struct sockdiag;
 struct sockdiag *sockdiag_open(void);
 void sockdiag_close(struct sockdiag *diag);
 
-/* Called for each socket; return false to stop. `at_ns` is CLOCK_MONOTONIC when it was read. */
+/* Called for each socket; returns false with errno to stop. `at_ns` is CLOCK_MONOTONIC when it was
+ * read. A long dump calls it from a thread of its own, which ends with the dump. */
 typedef bool sockdiag_take(void *into, const struct socket *socket, int64_t at_ns);
 
 /* Walks the kernel's table once and hands on what the filter and `states` let through. Returns:
  *   0  done
  *   1  done, but the kernel says that the table changed under the walk (NLM_F_DUMP_INTR)
- *  -1  errno: what netlink answered; ECANCELED where `take` stopped it */
+ *  -1  errno: what netlink answered, or what stopped `take` */
 int sockdiag_dump(struct sockdiag *diag, const struct filter *filter, uint32_t states,
                   sockdiag_take *take, void *into);
 

@@ -233,6 +233,26 @@ class Faults(NetworkTest):
         self.assertIn(":9998", done.stdout)
 
 
+    def test_no_memory_left(self):
+        """Whenever it runs out, that is said, or all are listed."""
+        needs("prlimit")
+        if "ASAN_OPTIONS" in os.environ:
+            self.skipTest("AddressSanitizer needs terabytes of addresses")
+        for port in range(20000, 23000):
+            self.addCleanup(socket.create_server(("127.0.0.1", port)).close)
+        said = 0
+        for megabytes in range(6, 32):
+            done = self.tcpwatch("list", "--no-owner", "--no-header", prefix=(
+                "prlimit", f"--as={megabytes << 20}"))
+            if done.returncode == 0:
+                self.assertEqual((done.stdout.count("\n"), done.stderr), (3000, ""))
+            elif done.stderr.startswith("tcpwatch: "):
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertRegex(done.stderr, "^tcpwatch: .*Cannot allocate memory\n$")
+                said += 1
+        self.assertGreater(said, 3)
+
+
 class Usage(unittest.TestCase):
     BAD = (
         ("list", "--port", "0"), ("list", "--port", "65536"), ("list", "--port", "abc"),
