@@ -23,10 +23,10 @@
 #define DUMPS_MAX 3
 
 /* How much text is gathered before it is written. */
-#define FLUSH_SIZE (64 * 1024)
+#define FLUSH_SIZE (8 * 1024)
 
 /* Most lists are short. */
-#define PLACES_SMALL 1024
+#define PLACES_SMALL 256
 #define PLACES_LARGE (BULK_PAGE / 2 / sizeof(struct place))
 
 #define PLACES_SIZE(room) (2 * (room) * sizeof(struct place))
@@ -197,7 +197,8 @@ static int run(const struct common *options) {
     int status = STATUS_FAILED;
 
     output.owners = !selection->no_owner;
-    output.netns = netns_inode();
+    if (output.json)
+        output.netns = netns_inode();
     privileges_drop(needs_owners ? PRIVILEGES_PROC : PRIVILEGES_NONE);
     if (needs_owners && !owners) {
         warn("cannot look up owners");

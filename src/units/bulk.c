@@ -31,7 +31,7 @@ static char *map_aligned(size_t size) {
 
 void *bulk_new(size_t size) {
     if (size < BULK_LEAST)
-        return calloc(1, size);
+        return malloc(size);
     if (size > SIZE_MAX - 2 * BULK_PAGE) {
         errno = ENOMEM;
         return NULL;

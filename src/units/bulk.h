@@ -10,8 +10,8 @@
 
 #define BULK_PAGE ((size_t)2 * 1024 * 1024)
 
-/* Zeroed memory, which takes nothing before it is touched unless it is small beside BULK_PAGE: that
- * comes from calloc(). Returns NULL with errno; to be freed with the same size. */
+/* Memory, not set to anything, which takes nothing before it is touched; what is small beside
+ * BULK_PAGE comes from malloc(). Returns NULL with errno; to be freed with the same size. */
 void *bulk_new(size_t size);
 void bulk_free(void *data, size_t size);
 
