@@ -13,9 +13,9 @@
  * something forbids it, or who lacks the library, is told. Where it is descriptors that are short,
  * polling will say so. */
 static bool is_usual(int error) {
-    const bool is_for_root = error == EPERM || error == EACCES || error == ELIBACC;
+    const bool is_told_to_root = error == EPERM || error == EACCES || error == ELIBACC;
 
-    return (is_for_root && geteuid() != 0) || error == ENOPKG || proc_shortage(error);
+    return (is_told_to_root && geteuid() != 0) || error == ENOPKG || proc_shortage(error);
 }
 
 bool source_open(struct source *source, enum source_choice choice, const struct filter *filter,

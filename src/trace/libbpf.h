@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * libbpf, which only a trace needs: it is looked for when one begins. Everything else starts sooner
- * without it, and tcpwatch runs where it is not installed. trace's own.
+ * without it, and tcpwatch runs where it is not installed. trace's own. What is called of it has to
+ * be named here.
  */
 #ifndef TCPWATCH_TRACE_LIBBPF_H
 #define TCPWATCH_TRACE_LIBBPF_H
@@ -26,6 +27,7 @@
     X(bpf_program__set_autoattach)                                                                 \
     X(bpf_program__set_autoload)                                                                   \
     X(libbpf_find_vmlinux_btf_id)                                                                  \
+    X(libbpf_minor_version)                                                                        \
     X(libbpf_set_print)                                                                            \
     X(ring_buffer__consume)                                                                        \
     X(ring_buffer__epoll_fd)                                                                       \
@@ -36,7 +38,8 @@
 
 extern struct libbpf { LIBBPF_FUNCTIONS(LIBBPF_POINTER) } libbpf;
 
-/* Returns NULL, or why it cannot be had: dlerror()'s words. */
+/* Looks for one that is no older than what this was built with. Returns NULL, or why it cannot be
+ * had, with errno: ELIBACC, or that of want of descriptors or memory. */
 const char *libbpf_open(void);
 
 #endif

@@ -191,7 +191,6 @@ struct trace_bpf *load_program(const struct filter *filter, bool all_netns,
     missing = libbpf_open();
     if (missing) {
         snprintf(why, TRACE_WHY_SIZE, "it needs libbpf: %s", missing);
-        errno = ELIBACC;
         return NULL;
     }
     libbpf.libbpf_set_print(say_nothing);

@@ -11,8 +11,8 @@
 
 struct trace_bpf; /* trace.skel.h, from trace.bpf.c */
 
-/* Returns NULL with errno, and says in `why` what is missing: the right, or a feature of the
- * kernel. Where it can do without, it says so, too; else `why` is empty. */
+/* Returns NULL with errno, and says in `why` what is missing: the right, libbpf, or a feature of
+ * the kernel. Where it can do without, it says so, too; else `why` is empty. */
 struct trace_bpf *load_program(const struct filter *filter, bool all_netns,
                                char why[TRACE_WHY_SIZE]);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * trace.skel.h, the BPF program as a header: what it calls is in the libbpf that was found, and so
- * is what bpf_object__for_each_program() calls. trace's own.
+ * trace.skel.h, the BPF program as a header. It calls libbpf by name, and so does
+ * bpf_object__for_each_program(): these macros lead there where libbpf was found. trace's own.
  */
 #ifndef TCPWATCH_TRACE_SKELETON_H
 #define TCPWATCH_TRACE_SKELETON_H

@@ -1419,6 +1419,17 @@ class Rights(TraceTest):
             self.assert_polls(words="tcpwatch: polling, not tracing: it needs libbpf: ")
             self.assertEqual(self.tcpwatch("list").returncode, 0)
 
+    def test_libbpf_that_is_another(self):
+        _, monitor = self.watch()
+        with open(f"/proc/{monitor.pid}/maps", encoding="utf-8") as file:
+            other = next(line.split()[-1] for line in file if "/libmnl.so" in line)
+        self.end(monitor)
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            os.symlink(other, f"{folder}/libbpf.so.1")
+            self.assert_refused("it needs libbpf: [^\n]*undefined symbol", prefix=(
+                "env", f"LD_LIBRARY_PATH={folder}"))
+
     def test_without_locked_memory(self):
         needs("prlimit")
         listener, monitor = self.watch(prefix=("prlimit", "--memlock=0"))
