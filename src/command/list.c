@@ -22,7 +22,8 @@
 /* A dump that the table changed under is repeated so often, then taken as it is. */
 #define DUMPS_MAX 3
 
-/* How much text is gathered before it is written. */
+/* How much text is gathered before it is written: what stays in a processor's first cache on its
+ * way through a pipe, which took two thirds of the time of 64 KiB at once. */
 #define FLUSH_SIZE (8 * 1024)
 
 /* Most lists are short. */

@@ -47,6 +47,8 @@ void output_list_begin(struct output *output) {
     text_list_begin(output);
 }
 
+_Static_assert(sizeof(struct list_row) + sizeof(struct socket) <= ROWS_MAX, "for JSON");
+
 struct list_row *output_list_prepare(struct output *output, const struct socket *socket) {
     struct list_row *row = rows_next(&output->rows);
     size_t size = sizeof(*socket);

@@ -28,7 +28,7 @@ struct output {
     /* The text form's own. */
     size_t address_width;        /* that the lines have grown to */
     uint64_t last_cookie;        /* the connection of the line that was written last */
-    struct list_layout *layouts; /* of a list: the columns' widths, once more where one has grown */
+    struct list_layout *layouts; /* of a list: the columns' widths, anew each time one has grown */
     uint16_t layout_count;
 
     size_t plain_segments;           /* in a row, in the lab's picture */
@@ -63,7 +63,8 @@ void output_lab_scenario(struct output *output, const struct lab_scenario *scena
 
 /* A list, begun anew where the sockets have to be read again: every socket is prepared as it is
  * read, while the kernel walks on; when all of them are known, and so how wide the columns are,
- * come the heading and the rows. A row stays as long as the list; NULL: memory ran out. */
+ * come the heading and the rows. A row stays as long as the list; NULL with errno: memory ran out.
+ */
 void output_list_begin(struct output *output);
 struct list_row *output_list_prepare(struct output *output, const struct socket *socket);
 void output_list_heading(struct output *output);

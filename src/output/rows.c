@@ -10,6 +10,8 @@
 
 #define ALIGNMENT sizeof(uint64_t)
 
+_Static_assert(FIRST_SIZE >= 2 * ROWS_MAX, "there is room for a row beside struct chunk");
+
 struct chunk {
     struct chunk *before;
     size_t size, used;

@@ -6,6 +6,7 @@
 #include "units/duration.h"
 
 #include <net/if.h>
+#include <netinet/in.h>
 
 void text_time(struct writer *writer, int64_t at_ns) {
     static char second[] = "hh:mm:ss"; /* that of the last line; many have the same */
@@ -65,8 +66,8 @@ static char *put_address(char *to, const struct address *address, bool inet6, ui
                                                          : digits_put(to, ifindex);
 }
 
-/* An address, the bytes of a device's name where each is escaped, and what stands around them. */
-_Static_assert(TEXT_END_MAX >= ADDRESS_TEXT_SIZE + NAME_PUT_MAX * IF_NAMESIZE, "for any end");
+_Static_assert(TEXT_END_MAX >= INET6_ADDRSTRLEN + NAME_PUT_MAX * IF_NAMESIZE + sizeof("[%]:65535"),
+               "the longest end, each byte of the device's name escaped");
 
 void text_address(struct writer *writer, const struct address *address, bool inet6,
                   uint32_t ifindex, uint32_t netns) {

@@ -16,7 +16,7 @@ void text_lab_summary(struct output *output);
 void text_lab_scenario(struct output *output, const struct lab_scenario *scenario);
 void text_list_begin(struct output *output);
 /* Lays a row out, but for the owner, where there is room for ROWS_MAX. Returns the size of its
- * data, 0 where memory ran out. */
+ * data, 0 with errno where memory ran out. */
 size_t text_list_prepare(struct output *output, const struct socket *socket, struct list_row *row);
 void text_list_heading(struct output *output);
 void text_list_row(struct output *output, const struct list_row *row, const struct owner *owner);

@@ -42,8 +42,9 @@ struct list_layout {
 /* What separates two columns. */
 #define GAP 2
 
-/* No line comes near: its longest cells are the two ends. */
-#define LINE_MAX (ROWS_MAX - sizeof(struct list_row))
+_Static_assert(2 * TEXT_END_MAX + COLUMNS_MEASURED * (DURATION_TEXT_SIZE + GAP) <=
+                   ROWS_MAX - sizeof(struct list_row),
+               "the longest line is a row");
 
 static char *put(char *to, const char *text) {
     return mempcpy(to, text, strlen(text));
@@ -104,7 +105,8 @@ void text_list_begin(struct output *output) {
     add_layout(output, widths);
 }
 
-/* Moves a cell to the right, where nothing but blanks stands behind it. */
+/* Moves a cell to the right, where nothing but blanks stands behind it. A copy of fixed size needs
+ * no call; it may reach beyond the line, not beyond the row. */
 static void move_right(char *cell, size_t len, size_t by) {
     char short_cell[16];
 
@@ -187,8 +189,10 @@ static bool lay_out(struct output *output, const struct socket *socket, char *to
 size_t text_list_prepare(struct output *output, const struct socket *socket, struct list_row *row) {
     while (output->layout_count && !output->writer.error && !lay_out(output, socket, row->data))
         continue;
-    if (output->writer.error)
+    if (output->writer.error) {
+        errno = output->writer.error;
         return 0;
+    }
     row->layout = (uint16_t)(output->layout_count - 1);
     return last_layout(output)->size;
 }
@@ -209,8 +213,8 @@ void text_list_heading(struct output *output) {
         writer_text(writer, "OWNER\n");
 }
 
-/* Writes columns of a line, which begin at `from`, as wide as they are now: what lies between two
- * that have grown at once. */
+/* Writes columns of a line, which begin at `from`, as wide as they are now. Those that have not
+ * grown are copied together. Returns where they end. */
 static const char *put_columns(struct output *output, const struct list_row *row, const char *from,
                                enum column first, enum column end) {
     const struct list_layout *old = &output->layouts[row->layout], *now = last_layout(output);
@@ -222,7 +226,7 @@ static const char *put_columns(struct output *output, const struct list_row *row
     memset(to, ' ', now->size);
     for (int column = (int)first; column < (int)end; column++) {
         const size_t size = old->widths[column] + GAP, more = now->widths[column] + GAP - size;
-        const size_t ahead = columns[column].right ? 0 : size; /* of the blanks that it gets */
+        const size_t ahead = columns[column].right ? 0 : size; /* before its new blanks */
 
         if (more == 0) {
             len += size;

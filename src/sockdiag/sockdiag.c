@@ -112,8 +112,8 @@ static bool work_on(void *into, void *datagram, size_t len) {
 }
 
 /* Reads the rest of a dump for a worker. The kernel has the next part ready before it returns the
- * last one: where there is nothing to read, the dump is at its end. Returns the errno of an end
- * that is none. */
+ * last one: where there is nothing to read, the dump is at its end. Returns what is wrong if the
+ * worker has not met the last message by then: an errno, EPROTO where nothing more came. */
 static int read_for(struct worker *worker, int fd) {
     ssize_t len = 0;
     void *room;
@@ -144,7 +144,6 @@ static int read_dump(struct sockdiag *diag, struct walk *walk) {
         error = read_for(worker, sockdiag_descriptor(diag));
         worker_finish(worker);
     }
-    /* Where the last message was met, nothing has gone wrong in reading. */
     errno = walk->more > MNL_CB_STOP ? error : walk->error;
     return walk->more > MNL_CB_STOP ? MNL_CB_ERROR : walk->more;
 }

@@ -15,8 +15,9 @@ struct sockdiag;
 struct sockdiag *sockdiag_open(void);
 void sockdiag_close(struct sockdiag *diag);
 
-/* Called for each socket; returns false with errno to stop. `at_ns` is CLOCK_MONOTONIC when it was
- * read. A long dump calls it from a thread of its own, which ends with the dump. */
+/* Called for each socket; returns false with errno to stop. `at_ns` is CLOCK_MONOTONIC at about the
+ * time when it was read. It must not use the sockdiag that is being read: and in a long dump it is
+ * called from a thread of the dump's own, with all signals blocked. */
 typedef bool sockdiag_take(void *into, const struct socket *socket, int64_t at_ns);
 
 /* Walks the kernel's table once and hands on what the filter and `states` let through. Returns:

@@ -24,7 +24,7 @@ struct worker {
     pthread_cond_t changed;
     unsigned filled, done; /* blocks, counted since the start; under lock */
     bool ended;            /* no more comes; under lock */
-    bool refused;          /* no more is wanted; under lock */
+    bool satisfied;        /* no more is wanted; under lock */
     size_t adding;         /* datagrams that the next block has so far; the caller's */
     struct block blocks[BLOCKS];
 };
@@ -42,10 +42,10 @@ static struct block *wait_filled(struct worker *worker) {
     return block;
 }
 
-static void give_back(struct worker *worker, bool refused) {
+static void give_back(struct worker *worker, bool satisfied) {
     pthread_mutex_lock(&worker->lock);
     worker->done++;
-    worker->refused = refused;
+    worker->satisfied = satisfied;
     pthread_mutex_unlock(&worker->lock);
     pthread_cond_signal(&worker->changed);
 }
@@ -73,11 +73,11 @@ struct worker *worker_start(worker_task *task, void *into) {
     worker->task = task;
     worker->into = into;
     worker->filled = worker->done = 0;
-    worker->ended = worker->refused = false;
+    worker->ended = worker->satisfied = false;
     worker->adding = 0;
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->changed, NULL);
-    sigfillset(&all);
+    sigfillset(&all); /* they are the caller's */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     error = pthread_create(&worker->thread, NULL, run, worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -97,16 +97,16 @@ static void *next_datagram(struct worker *worker) {
 }
 
 void *worker_room(struct worker *worker) {
-    bool refused;
+    bool satisfied;
 
     if (worker->adding)
         return next_datagram(worker);
     pthread_mutex_lock(&worker->lock);
-    while (worker->filled - worker->done == BLOCKS && !worker->refused)
+    while (worker->filled - worker->done == BLOCKS && !worker->satisfied)
         pthread_cond_wait(&worker->changed, &worker->lock);
-    refused = worker->refused;
+    satisfied = worker->satisfied;
     pthread_mutex_unlock(&worker->lock);
-    return refused ? NULL : next_datagram(worker);
+    return satisfied ? NULL : next_datagram(worker);
 }
 
 static void hand_over(struct worker *worker, bool ended) {

@@ -26,7 +26,7 @@ static inline size_t digits_count(uint64_t number) {
     return count;
 }
 
-/* Writes the number without a NUL; returns its end. */
+/* Writes the number without a NUL, DIGITS_MAX bytes at the most; returns its end. */
 static inline char *digits_put(char *to, uint64_t number) {
     char *end = to + digits_count(number), *at = end;
 

@@ -19,8 +19,9 @@
 #define DURATION_TOO_LONG -2
 int64_t duration_parse(const char *text);
 
-/* Writes "0.3ms", "120ms", "12.4s", "3m07s", "2h05m" or "3d04h" without a NUL; returns its end.
- * Rounds down, so that no time is claimed that has not passed. */
+/* Writes "0.3ms", "120ms", "12.4s", "3m07s", "2h05m" or "3d04h" without a NUL, less than
+ * DURATION_TEXT_SIZE bytes; returns its end. Rounds down, so that no time is claimed that has not
+ * passed. */
 char *duration_put(char *to, int64_t ns);
 
 /* The same with its NUL; returns the length without. */

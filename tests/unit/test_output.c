@@ -416,25 +416,37 @@ static void make_wider(struct socket *sockets, size_t count) {
     sockets[4].total_retrans = 123456789;
     sockets[5].recv_queue = UINT32_MAX;
     sockets[5].last_data_sent_ms = sockets[5].last_ack_recv_ms = 4294967295;
+    sockets[6].inet6 = 1;
+    sockets[6].ifindex = 7;
+    sockets[6].local = sockets[6].remote = address_of("fe80:1111:2222:3333:4444:5555:6666:7777");
 }
 
-static void a_list_looks_the_same_in_whatever_order_it_was_read(void **state) {
-    struct socket sockets[6];
-    const struct owner owners[6] = {{.pid = 7, .name = "nginx"}};
+static void a_list_looks_the_same_in_whatever_order_it_was_read_and_coloured(void **state) {
+    struct socket sockets[7];
+    const struct owner owners[7] = {{.pid = 7, .name = "nginx"}};
 
     (void)state;
     make_wider(sockets, COUNT(sockets));
-    for (int color = 0; color < 2; color++) {
-        struct output output = {.header = true, .owners = true, .color = color};
-        char *one = list_read(&output, sockets, owners, COUNT(sockets), false);
-        char *other = list_read(&output, sockets, owners, COUNT(sockets), true);
+    device = "\001\002\003\004\005\006\007\010\013\014\016\017\020\021\022";
+    for (int header = 0; header < 2; header++) {
+        char *texts[4];
 
-        assert_string_equal(one, other);
-        assert_non_null(strstr(one, "123456789"));
-        free(one);
-        free(other);
-        output_free(&output);
+        for (int i = 0; i < 4; i++) {
+            struct output output = {.header = header, .owners = true, .color = i / 2};
+
+            texts[i] = list_read(&output, sockets, owners, COUNT(sockets), i % 2);
+            output_free(&output);
+        }
+        assert_non_null(strstr(texts[0], "%\\x01\\x02"));
+        assert_non_null(strstr(texts[2], "\033["));
+        for (int i = 1; i < 4; i++) {
+            strip_colors(texts[i]);
+            assert_string_equal(texts[0], texts[i]);
+            free(texts[i]);
+        }
+        free(texts[0]);
     }
+    device = "eth0";
 }
 
 static void an_end_is_written_as_people_write_it(void **state) {
@@ -685,7 +697,7 @@ int main(void) {
         cmocka_unit_test(every_list_is_clean_text_whatever_the_process_is_called),
         cmocka_unit_test(colours_change_nothing_else),
         cmocka_unit_test(the_columns_of_a_list_stand_under_their_titles),
-        cmocka_unit_test(a_list_looks_the_same_in_whatever_order_it_was_read),
+        cmocka_unit_test(a_list_looks_the_same_in_whatever_order_it_was_read_and_coloured),
         cmocka_unit_test(an_end_is_written_as_people_write_it),
         cmocka_unit_test(a_transition_says_what_it_passed_and_who_acts),
         cmocka_unit_test(a_stay_is_told_in_microseconds_where_it_is_that_short),
