@@ -111,18 +111,6 @@ static bool work_on(void *into, void *datagram, size_t len) {
     return walk->more > MNL_CB_STOP;
 }
 
-/* Reads the rest of a dump for a worker. The kernel has the next part ready before it returns the
- * last one: where there is nothing to read, the dump is at its end. Returns what is wrong if the
- * worker has not met the last message by then: an errno, EPROTO where nothing more came. */
-static int read_for(struct worker *worker, int fd) {
-    ssize_t len = 0;
-    void *room;
-
-    while ((room = worker_room(worker)) && (len = recv(fd, room, DATAGRAM_MAX, MSG_DONTWAIT)) > 0)
-        worker_add(worker, (size_t)len);
-    return len < 0 && errno != EAGAIN ? errno : EPROTO;
-}
-
 /* Reads the answer to a dump. Returns as mnl_cb_run(), MNL_CB_STOP at its end. */
 static int read_dump(struct sockdiag *diag, struct walk *walk) {
     struct worker *worker = NULL;
@@ -138,13 +126,16 @@ static int read_dump(struct sockdiag *diag, struct walk *walk) {
         if (len > 0)
             work_on(walk, diag->buffer, (size_t)len);
         else
-            error = len < 0 ? errno : EPROTO;
+            error = len < 0 ? errno : EAGAIN;
     }
     if (worker) {
-        error = read_for(worker, sockdiag_descriptor(diag));
+        /* The kernel has the next part ready before it returns the last one. */
+        error = worker_feed(worker, sockdiag_descriptor(diag));
         worker_finish(worker);
     }
-    errno = walk->more > MNL_CB_STOP ? error : walk->error;
+    if (walk->more > MNL_CB_STOP) /* it ended without its last message */
+        walk->error = error == EAGAIN ? EPROTO : error;
+    errno = walk->error;
     return walk->more > MNL_CB_STOP ? MNL_CB_ERROR : walk->more;
 }
 

@@ -21,12 +21,9 @@ typedef bool worker_task(void *into, void *datagram, size_t len);
 /* Returns NULL where a thread cannot be had. */
 struct worker *worker_start(worker_task *task, void *into);
 
-/* Room for DATAGRAM_MAX bytes, waited for where there is none. Returns NULL where no more is
- * wanted. */
-void *worker_room(struct worker *worker);
-
-/* Leaves so many bytes there to be worked on. */
-void worker_add(struct worker *worker, size_t len);
+/* Reads for it what is there to read, until it wants no more. Returns 0, or an errno: EAGAIN where
+ * nothing more was there. */
+int worker_feed(struct worker *worker, int fd);
 
 /* Waits until all is worked on, and ends the thread. */
 void worker_finish(struct worker *worker);
