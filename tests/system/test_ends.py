@@ -286,7 +286,7 @@ class Limits(EndsTest):
 
     def test_no_processes_left(self):
         needs_other_user()
-        server = self.start_server("--model=fork", prefix=(*AS_NOBODY, "prlimit", "--nproc=1:99"))
+        server = self.start_server("--model=fork", prefix=("prlimit", "--nproc=1:99", *AS_NOBODY))
         peer, other = self.call(), self.call()
         closed = server.wait_for(event="closed", syscall="fork")
         self.assertEqual((closed["cause"], closed["error"]), ("local-close", "EAGAIN"))
