@@ -63,7 +63,6 @@ struct list_row *output_list_prepare(struct output *output, const struct socket 
         return NULL;
     row->inode = socket->inode;
     row->uid = socket->uid;
-    row->size = (uint16_t)size;
     row->state = socket->state;
     rows_keep(&output->rows, sizeof(*row) + size);
     return row;

@@ -41,7 +41,6 @@ struct output {
  * Small, as a long list has many. */
 struct list_row {
     uint32_t inode, uid; /* of the socket */
-    uint16_t size;       /* of `data` */
     uint16_t layout;     /* the number of the line's layout */
     uint8_t state;
     char data[]; /* the line as it was laid out; for JSON the socket itself */

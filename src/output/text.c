@@ -27,9 +27,10 @@ void text_time(struct writer *writer, int64_t at_ns) {
 }
 
 void text_duration(struct writer *writer, int64_t ns) {
-    char text[DURATION_TEXT_SIZE];
+    char *to = writer_room(writer, DURATION_TEXT_SIZE);
 
-    writer_put(writer, text, duration_text(text, ns));
+    if (to)
+        writer_keep(writer, duration_put(to, ns));
 }
 
 void text_count(struct writer *writer, const char *before, int64_t count, const char *one,
@@ -74,7 +75,7 @@ void text_address(struct writer *writer, const struct address *address, bool ine
     char *to = writer_room(writer, TEXT_END_MAX);
 
     if (to)
-        writer->len = (size_t)(put_address(to, address, inet6, ifindex, netns) - writer->data);
+        writer_keep(writer, put_address(to, address, inet6, ifindex, netns));
 }
 
 char *text_put_end(char *to, const struct address *address, bool inet6, uint16_t port,
@@ -100,8 +101,7 @@ void text_end(struct writer *writer, const struct address *address, bool inet6, 
     char *to = writer_room(writer, TEXT_END_MAX);
 
     if (to)
-        writer->len =
-            (size_t)(text_put_end(to, address, inet6, port, ifindex, netns) - writer->data);
+        writer_keep(writer, text_put_end(to, address, inet6, port, ifindex, netns));
 }
 
 void text_owner(struct writer *writer, const struct owner *owner, bool held, uint32_t uid,

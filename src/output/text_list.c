@@ -237,7 +237,7 @@ static const char *put_columns(struct output *output, const struct list_row *row
         len = size - ahead;
     }
     to = mempcpy(to, from, len);
-    output->writer.len = (size_t)(to - output->writer.data);
+    writer_keep(&output->writer, to);
     return from + len;
 }
 
@@ -253,7 +253,7 @@ void text_list_row(struct output *output, const struct list_row *row, const stru
     } else if (row->layout != output->layout_count - 1) {
         put_columns(output, row, from, STATE, COLUMNS_MEASURED);
     } else {
-        writer_put(writer, row->data, row->size);
+        writer_put(writer, from, last_layout(output)->size);
     }
     text_owner(writer, owner, row->inode, row->uid, row->state, output->owners);
     writer_put(writer, "\n", 1);

@@ -33,7 +33,7 @@ void writer_number(struct writer *writer, uint64_t number) {
     char *to = writer_room(writer, DIGITS_MAX);
 
     if (to)
-        writer->len = (size_t)(digits_put(to, number) - writer->data);
+        writer_keep(writer, digits_put(to, number));
 }
 
 void writer_format(struct writer *writer, const char *format, ...) {
@@ -102,7 +102,7 @@ void writer_name(struct writer *writer, const char *name) {
     char *to = writer_room(writer, NAME_PUT_MAX * strlen(name));
 
     if (to)
-        writer->len = (size_t)(name_put(to, name) - writer->data);
+        writer_keep(writer, name_put(to, name));
 }
 
 /* Waits until the descriptor takes something. Returns -1 with errno. */

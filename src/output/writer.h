@@ -27,6 +27,11 @@ static inline char *writer_room(struct writer *writer, size_t more) {
                                              : writer_grow(writer, more);
 }
 
+/* Keeps what was written there up to `end`. */
+static inline void writer_keep(struct writer *writer, const char *end) {
+    writer->len = (size_t)(end - writer->data);
+}
+
 static inline void writer_put(struct writer *writer, const char *data, size_t len) {
     char *to = writer_room(writer, len);
 
