@@ -232,7 +232,6 @@ class Faults(NetworkTest):
                          "cannot read /proc: Too many open files\n"))
         self.assertIn(":9998", done.stdout)
 
-
     def test_no_memory_left(self):
         """Whenever it runs out, that is said, or all are listed."""
         needs("prlimit")

@@ -1406,24 +1406,25 @@ class Rights(TraceTest):
             self.assert_refused("this kernel has no tracepoint inet_sock_set_state, or does not tell")
             self.assert_polls(words="tcpwatch: polling, not tracing: this kernel has no tracepoint")
 
-    def test_without_libbpf(self):
-        """It is looked for when a trace begins: all else does without."""
+    def library(self, name):
+        """The path from which a monitor that traces has this library."""
         _, monitor = self.watch()
         with open(f"/proc/{monitor.pid}/maps", encoding="utf-8") as file:
-            paths = {line.split()[-1] for line in file if "/libbpf.so" in line}
+            path = next(line.split()[-1] for line in file if f"/{name}.so" in line)
         self.end(monitor)
+        return path
+
+    def test_without_libbpf(self):
+        """It is looked for when a trace begins: all else does without."""
+        path = self.library("libbpf")
         with tempfile.NamedTemporaryFile() as empty:
-            for path in paths:
-                _call("mount", empty.name.encode(), path.encode(), None, MS_BIND, None)
+            _call("mount", empty.name.encode(), path.encode(), None, MS_BIND, None)
             self.assert_refused("it needs libbpf: [^\n]*libbpf.so")
             self.assert_polls(words="tcpwatch: polling, not tracing: it needs libbpf: ")
             self.assertEqual(self.tcpwatch("list").returncode, 0)
 
     def test_libbpf_that_is_another(self):
-        _, monitor = self.watch()
-        with open(f"/proc/{monitor.pid}/maps", encoding="utf-8") as file:
-            other = next(line.split()[-1] for line in file if "/libmnl.so" in line)
-        self.end(monitor)
+        other = self.library("libmnl")
         with tempfile.TemporaryDirectory() as folder:
             os.chmod(folder, 0o755)
             os.symlink(other, f"{folder}/libbpf.so.1")
