@@ -20,7 +20,7 @@ struct output {
     bool color;                /* escape sequences in text */
     bool ascii;                /* the lab's pictures are to be drawn without UTF-8 */
     bool header;               /* a heading line in text */
-    bool owners;               /* owners were looked up */
+    bool owners;               /* text has a column of them */
     uint64_t netns;            /* inode number of the namespace; 0: not known */
     const sigset_t *unblocked; /* see writer_flush() */
     int64_t until_ns;          /* the same; 0: without end */

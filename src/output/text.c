@@ -105,7 +105,7 @@ void text_end(struct writer *writer, const struct address *address, bool inet6, 
 }
 
 void text_owner(struct writer *writer, const struct owner *owner, bool held, uint32_t uid,
-                enum tcp_state state, bool looked_up) {
+                enum tcp_state state) {
     if (owner->pid && held) {
         writer_name(writer, *owner->name ? owner->name : "?");
         writer_put(writer, "[", 1);
@@ -115,7 +115,7 @@ void text_owner(struct writer *writer, const struct owner *owner, bool held, uin
             writer_put(writer, "+", 1);
             writer_number(writer, owner->holders - 1u);
         }
-    } else if (held && looked_up) {
+    } else if (held) {
         writer_text(writer, "uid:");
         writer_number(writer, uid);
     } else if (!held && (state == TCP_STATE_ESTABLISHED || state == TCP_STATE_CLOSE_WAIT)) {

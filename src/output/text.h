@@ -35,7 +35,7 @@ char *text_put_end(char *to, const struct address *address, bool inet6, uint16_t
                    uint32_t ifindex, uint32_t netns);
 /* "nginx[812]+2": two more processes hold it. "-": none does. */
 void text_owner(struct writer *writer, const struct owner *owner, bool held, uint32_t uid,
-                enum tcp_state state, bool looked_up);
+                enum tcp_state state);
 /* A set of states: "FIN_WAIT2 or CLOSING". */
 void text_states(struct writer *writer, uint32_t mask, const char *between);
 const char *text_state_color(enum tcp_state state);

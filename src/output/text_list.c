@@ -197,11 +197,19 @@ size_t text_list_prepare(struct output *output, const struct socket *socket, str
     return last_layout(output)->size;
 }
 
+/* Where no owner follows, the gap behind the last column goes again. */
+static void end_columns(struct output *output) {
+    if (!output->owners && !output->writer.error)
+        output->writer.len -= GAP;
+}
+
 void text_list_heading(struct output *output) {
     struct writer *writer = &output->writer;
 
-    for (int column = 0; output->header && output->layout_count && column < COLUMNS_MEASURED;
-         column++) {
+    if (!output->header)
+        return;
+
+    for (int column = 0; output->layout_count && column < COLUMNS_MEASURED; column++) {
         const size_t width = last_layout(output)->widths[column], from = writer->len;
         const char *title = columns[column].title;
 
@@ -209,8 +217,8 @@ void text_list_heading(struct output *output) {
         writer_text(writer, title);
         writer_pad(writer, from, width + GAP);
     }
-    if (output->header)
-        writer_text(writer, "OWNER\n");
+    end_columns(output);
+    writer_text(writer, output->owners ? "OWNER\n" : "\n");
 }
 
 /* Writes columns of a line, which begin at `from`, as wide as they are now. Those that have not
@@ -255,6 +263,8 @@ void text_list_row(struct output *output, const struct list_row *row, const stru
     } else {
         writer_put(writer, from, last_layout(output)->size);
     }
-    text_owner(writer, owner, row->inode, row->uid, row->state, output->owners);
+    end_columns(output);
+    if (output->owners)
+        text_owner(writer, owner, row->inode, row->uid, row->state);
     writer_put(writer, "\n", 1);
 }

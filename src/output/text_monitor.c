@@ -63,7 +63,8 @@ void text_monitor_heading(struct output *output) {
     writer_pad(writer, from, TEXT_TIME_WIDTH + ADDRESS_WIDTH);
     writer_text(writer, "REMOTE");
     writer_pad(writer, from, TEXT_TIME_WIDTH + 2 * ADDRESS_WIDTH);
-    writer_text(writer, "FROM         TO           STAYED   OWNER\n");
+    writer_text(writer, "FROM         TO           STAYED");
+    writer_text(writer, output->owners ? "   OWNER\n" : "\n");
 }
 
 static void begin_line(struct output *output, const struct event *event) {
@@ -96,9 +97,11 @@ static void end_line(struct output *output, const struct event *event, int64_t s
         put_stay(writer, stayed_ns, at_least);
     else
         writer_put(writer, "-", 1);
-    writer_pad(writer, from, STAYED_WIDTH);
-    text_owner(writer, &connection->owner, connection->inode || event->acted, connection->uid,
-               is_new ? TCP_STATE_UNKNOWN : event->to, output->owners);
+    if (output->owners || connection->netns)
+        writer_pad(writer, from, STAYED_WIDTH);
+    if (output->owners)
+        text_owner(writer, &connection->owner, connection->inode || event->acted, connection->uid,
+                   is_new ? TCP_STATE_UNKNOWN : event->to);
     if (connection->netns)
         writer_format(writer, "  netns %u", connection->netns);
     writer_put(writer, "\n", 1);
@@ -157,7 +160,7 @@ static void put_meaning(struct output *output, const struct event *event) {
         writer_text(writer, meaning->alone);
     } else {
         if (connection->owner.pid)
-            text_owner(writer, &connection->owner, connection->inode, 0, event->to, true);
+            text_owner(writer, &connection->owner, connection->inode, 0, event->to);
         else
             writer_format(writer, "a process of user %u", connection->uid);
         writer_put(writer, " ", 1);
@@ -250,7 +253,7 @@ static void put_closed(struct output *output, const struct event *event) {
         writer_format(writer, " (%s)", tcp_errno_name(event->error));
     if (event->held && connection->owner.pid) {
         writer_text(writer, "; ");
-        text_owner(writer, &connection->owner, connection->inode, 0, event->to, true);
+        text_owner(writer, &connection->owner, connection->inode, 0, event->to);
         writer_text(writer, " still holds the dead socket");
     }
     if (event->lifetime_ns >= 0) {

@@ -171,7 +171,9 @@ class Rights(NetworkTest):
         self.assertIn("root would show them", done.stderr)
         self.assertIn("uid:0", done.stdout)
         # Nothing to say where no owner is wanted, or none is missing.
-        self.assertEqual(self.tcpwatch("list", "--no-owner", prefix=AS_NOBODY).stderr, "")
+        done = self.tcpwatch("list", "--no-owner", prefix=AS_NOBODY)
+        self.assertEqual(done.stderr, "")
+        self.assertNotRegex(done.stdout, "OWNER|uid:| \n")
         self.assertEqual(self.tcpwatch("list").stderr, "")
 
     def test_unprivileged_user(self):

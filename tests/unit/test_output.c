@@ -401,6 +401,64 @@ static void the_columns_of_a_list_stand_under_their_titles(void **state) {
     output_free(&output);
 }
 
+/* Takes the last column out, and the gap before it: what each line is without it. */
+static void cut_owners(char *text) {
+    const size_t owner_at = (size_t)(strstr(text, "OWNER") - text);
+    char *to = text, *line, *rest = text;
+
+    while ((line = strsep(&rest, "\n")) && rest) {
+        size_t len = strlen(line);
+
+        if (*line != ' ' && len > owner_at) /* no line of words */
+            len = owner_at;
+        while (len > 0 && line[len - 1] == ' ')
+            len--;
+        memmove(to, line, len);
+        to[len] = '\n';
+        to += len + 1;
+    }
+    *to = '\0';
+}
+
+static void without_owners_their_column_is_left_out(void **state) {
+    struct connection connection = connection_of("");
+    struct socket sockets[3];
+    const struct owner owners[3] = {0};
+    char *listed[2], *watched[2];
+
+    (void)state;
+    connection.owner = (struct owner){0};
+    for (size_t i = 0; i < COUNT(sockets); i++) {
+        sockets[i] = socket_of(i, TCP_STATE_CLOSE_WAIT);
+        sockets[i].has = SOCKET_HAS_INFO;
+        sockets[i].total_retrans = i == 1 ? 123456789 : 0; /* one is laid out before it is wide */
+    }
+    for (int shown = 0; shown < 2; shown++) {
+        struct output output = {.header = true, .owners = shown};
+
+        listed[shown] = list_of(&output, sockets, owners, COUNT(sockets));
+        output_heading(&output);
+        for (int kind = EVENT_APPEARED; kind <= EVENT_CLOSED; kind++) {
+            struct event event = event_of((enum event_kind)kind, &connection);
+
+            event.at_ns = 0;
+            event.socket = &sockets[0];
+            output_event(&output, &event);
+        }
+        watched[shown] = take_text(&output);
+        blank_times(watched[shown]);
+        output_free(&output);
+    }
+    cut_owners(listed[1]);
+    cut_owners(watched[1]);
+    assert_string_equal(listed[0], listed[1]);
+    assert_string_equal(watched[0], watched[1]);
+    for (int shown = 0; shown < 2; shown++) {
+        free(listed[shown]);
+        free(watched[shown]);
+    }
+}
+
 /* Each socket is wider than the one before, each time in other columns. */
 static void make_wider(struct socket *sockets, size_t count) {
     for (size_t i = 0; i < count; i++) {
@@ -697,6 +755,7 @@ int main(void) {
         cmocka_unit_test(every_list_is_clean_text_whatever_the_process_is_called),
         cmocka_unit_test(colours_change_nothing_else),
         cmocka_unit_test(the_columns_of_a_list_stand_under_their_titles),
+        cmocka_unit_test(without_owners_their_column_is_left_out),
         cmocka_unit_test(a_list_looks_the_same_in_whatever_order_it_was_read_and_coloured),
         cmocka_unit_test(an_end_is_written_as_people_write_it),
         cmocka_unit_test(a_transition_says_what_it_passed_and_who_acts),
