@@ -14,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What a slow reader has not taken yet may be so much, and is waited for so long at the end. */
+/* What a slow reader has not taken yet may be so much. In the end one that takes nothing is waited
+ * for so long. */
 #define LEFT_MAX    (1024 * 1024)
 #define PATIENCE_NS (2 * NS_PER_S)
 
@@ -69,13 +70,27 @@ struct output display_output(const struct display *display, int fd) {
 }
 
 bool display_flush(struct output *output, int *status) {
-    if (output_flush(output) == 0 || errno == EINTR)
+    if (output_flush(output) == 0 || errno == EINTR || errno == ETIMEDOUT)
         return true;
     *status = errno == EPIPE ? STATUS_DONE : STATUS_FAILED;
-    if (errno == ETIMEDOUT)
-        warnx("nobody reads the output: %zu bytes of it were not written", output->writer.len);
-    else if (errno != EPIPE)
+    if (errno != EPIPE)
         warn("cannot write the output");
+    return false;
+}
+
+bool display_flush_rest(struct output *output, int *status) {
+    size_t left;
+
+    do {
+        left = output->writer.len;
+        output->until_ns = clock_now() + PATIENCE_NS;
+        if (!display_flush(output, status))
+            return false;
+    } while (output->writer.len > 0 && output->writer.len < left);
+    if (output->writer.len == 0)
+        return true;
+    warnx("nobody reads the output: %zu bytes of it were not written", output->writer.len);
+    *status = STATUS_FAILED;
     return false;
 }
 
@@ -92,16 +107,14 @@ void display_free(struct output *output) {
     output_free(output);
 }
 
-/* Writes until `until_ns`. What is left is no failure. */
-static bool sink_flush(struct display_sink *sink, int64_t until_ns) {
+/* With the signals as they are. */
+static bool sink_flush(struct display_sink *sink, bool (*flush)(struct output *, int *)) {
     sigset_t unblocked;
 
     sigprocmask(SIG_BLOCK, NULL, &unblocked);
     sink->output.unblocked = &unblocked;
-    sink->output.until_ns = until_ns;
-    if (output_flush(&sink->output) == 0 || errno == EINTR || errno == ETIMEDOUT)
-        return true;
-    return display_flush(&sink->output, &sink->status); /* says why not */
+    sink->output.until_ns = AT_ONCE;
+    return flush(&sink->output, &sink->status);
 }
 
 bool display_take(void *into, const struct endpoint_event *event) {
@@ -113,22 +126,19 @@ bool display_take(void *into, const struct endpoint_event *event) {
         return true;
     }
     output_endpoint(&sink->output, event);
-    return sink_flush(sink, AT_ONCE);
+    return sink_flush(sink, display_flush);
 }
 
 bool display_left(void *into) {
     struct display_sink *sink = into;
 
-    sink_flush(sink, AT_ONCE);
+    sink_flush(sink, display_flush);
     return sink->output.writer.len > 0;
 }
 
 int display_finish(struct display_sink *sink) {
-    if (sink->output.writer.error == 0 && sink_flush(sink, clock_now() + PATIENCE_NS) &&
-        sink->output.writer.len > 0) {
-        warnx("nobody reads the output: %zu bytes of it were not written", sink->output.writer.len);
-        sink->status = STATUS_FAILED;
-    }
+    if (sink->output.writer.error == 0)
+        sink_flush(sink, display_flush_rest);
     if (sink->lost)
         warnx("%llu events were lost: nobody read the output", (unsigned long long)sink->lost);
     display_free(&sink->output);

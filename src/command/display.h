@@ -21,9 +21,14 @@ extern const struct argp display_argp;
 /* An output to the descriptor that looks as the options say. */
 struct output display_output(const struct display *display, int fd);
 
-/* Sends the output on its way. Returns whether there is a reader for more; else `status` is what to
- * exit with, and stderr says why unless the reader has just gone. */
+/* Sends the output on its way, until a signal comes or its `until_ns`; what is left then is kept.
+ * Returns whether there may be a reader for more; else `status` is what to exit with, and stderr
+ * says why unless the reader has just gone. */
 bool display_flush(struct output *output, int *status);
+
+/* The same in the end, where what is left is a failure: a slow reader is waited for as long as it
+ * goes on taking something. */
+bool display_flush_rest(struct output *output, int *status);
 
 /* Writes to a pipe or a terminal do not block any more, where that can be had: the output then has
  * a descriptor of its own, which display_free() closes. */

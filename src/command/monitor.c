@@ -29,9 +29,6 @@
 /* How often to see whether namespace and reader are still there. */
 #define CHECK_NS NS_PER_S
 
-/* After a signal, or after --duration, a reader that does not read is waited for so long. */
-#define PATIENCE_NS (2 * NS_PER_S)
-
 /* A walk of a host with many sockets may have much to say: so many bytes wait at the most. */
 #define PENDING_MAX (64 * 1024)
 
@@ -144,9 +141,9 @@ struct watch {
     struct owners *owners; /* NULL: not looked up */
     struct output output;
     struct summary summary;
+    int64_t end_ns; /* of --duration */
     bool done;
     int status;
-    bool stopping;      /* a signal came */
     bool unread;        /* what was to be shown cannot be */
     bool walking;       /* a walk is under way */
     bool missed_owners; /* there are connections whose owner is still to be found */
@@ -162,18 +159,20 @@ static void finish(struct watch *watch, int status) {
     watch->done = true;
 }
 
-static void flush(struct watch *watch) {
+/* Whether the end has come from outside: then the reader is no longer waited for before the last
+ * look was taken. */
+static bool is_ending(const struct watch *watch) {
+    return stop_signal || clock_now() >= watch->end_ns;
+}
+
+static void flush(struct watch *watch, bool (*how)(struct output *, int *)) {
     int status;
 
-    if (stop_signal && !watch->stopping) {
-        watch->stopping = true;
-        watch->output.until_ns = clock_now() + PATIENCE_NS;
-    }
-    if (!display_flush(&watch->output, &status)) {
-        watch->done = false; /* this is the reason that counts */
-        finish(watch, status);
-        watch->unread = true;
-    }
+    if (watch->unread || how(&watch->output, &status))
+        return;
+    watch->done = false; /* this is the reason that counts */
+    finish(watch, status);
+    watch->unread = true;
 }
 
 static int look(void *into, const struct socket *socket, struct socket *found) {
@@ -335,9 +334,8 @@ static void show(struct watch *watch, const struct event *event, bool first) {
         event->connection->shown = true;
     summary_add(&watch->summary, event, first);
     output_event(&watch->output, event);
-    /* Not after a signal: a reader that has stopped would keep it waiting once more. */
-    if (watch->output.writer.len >= PENDING_MAX && !stop_signal)
-        flush(watch);
+    if (watch->output.writer.len >= PENDING_MAX && !is_ending(watch))
+        flush(watch, display_flush);
     if (reaches(event, options->until))
         reach(watch);
     else if (options->count && watch->summary.transitions >= options->count)
@@ -485,11 +483,13 @@ static void on_paced(void *into, int64_t interval_ns, int64_t cost_ns) {
 
 static void on_signal(int number) {
     stop_signal = number;
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
 }
 
 /* The signals that end the watch are taken only while it waits; a second one kills. */
 static void set_signals(sigset_t *unblocked) {
-    const struct sigaction stop = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    const struct sigaction stop = {.sa_handler = on_signal};
     sigset_t stops;
 
     sigemptyset(&stops);
@@ -560,12 +560,10 @@ static int64_t settle(struct watch *watch) {
 
 static void loop(struct watch *watch, const sigset_t *unblocked) {
     const struct options *options = watch->options;
-    const int64_t end_ns =
-        options->duration_ns ? watch->summary.began_ns + options->duration_ns : INT64_MAX;
     int64_t settle_ns = INT64_MAX, check_ns = watch->summary.began_ns + CHECK_NS;
 
-    while (!watch->done && !stop_signal && clock_now() < end_ns) {
-        int64_t until_ns = end_ns < settle_ns ? end_ns : settle_ns;
+    while (!watch->done && !is_ending(watch)) {
+        int64_t until_ns = watch->end_ns < settle_ns ? watch->end_ns : settle_ns;
 
         if (check_ns < until_ns)
             until_ns = check_ns;
@@ -576,7 +574,8 @@ static void loop(struct watch *watch, const sigset_t *unblocked) {
         settle_ns = settle(watch);
         retry_missed_owners(watch, clock_now());
         say_unowned(watch, clock_now(), false);
-        flush(watch);
+        if (!is_ending(watch))
+            flush(watch, display_flush);
         if (clock_now() >= check_ns) {
             check_surroundings(watch);
             check_ns = clock_now() + CHECK_NS;
@@ -587,10 +586,13 @@ static void loop(struct watch *watch, const sigset_t *unblocked) {
     finish(watch, !stop_signal && options->until ? STATUS_NOT_REACHED : STATUS_DONE);
 }
 
+/* Where it ends by itself, a pager may show the rest much later. */
 static void summarise(struct watch *watch) {
     take_stock(watch, clock_now());
     output_summary(&watch->output, &watch->summary);
-    flush(watch);
+    if (!is_ending(watch))
+        flush(watch, display_flush);
+    flush(watch, display_flush_rest);
 }
 
 /* Whether a namespace is still there, and which there are, shows in /proc, too. */
@@ -603,7 +605,7 @@ static unsigned privileges_needed(const struct selection *selection) {
 
 static int run(const struct options *options) {
     const bool needs_owners = selection_needs_owners(&options->common.selection);
-    struct watch watch = {.options = options, .status = STATUS_FAILED};
+    struct watch watch = {.options = options, .end_ns = INT64_MAX, .status = STATUS_FAILED};
     const struct tracker_settings settings = {
         .stuck_ns = options->stuck_ns, .emit = on_event, .look = look, .into = &watch};
     const struct observer observer = {
@@ -640,9 +642,9 @@ static int run(const struct options *options) {
     set_signals(&unblocked);
     watch.summary.began_ns = clock_now();
     if (options->duration_ns)
-        watch.output.until_ns = watch.summary.began_ns + options->duration_ns + PATIENCE_NS;
+        watch.output.until_ns = watch.end_ns = watch.summary.began_ns + options->duration_ns;
     output_heading(&watch.output);
-    flush(&watch);
+    flush(&watch, display_flush);
     loop(&watch, &unblocked);
     if (!watch.unread)
         summarise(&watch);

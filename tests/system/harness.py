@@ -233,6 +233,17 @@ class Program:
         return [event for event in self.events if event.get("cookie") == cookie]
 
 
+def read_slowly(descriptor, pause_s):
+    """All that comes from this pipe, a page at a time, with pauses: more than what a reader that
+    takes nothing is waited for."""
+    got, began = b"", time.monotonic()
+    while page := os.read(descriptor, 4096):
+        got += page
+        time.sleep(pause_s)
+    assert time.monotonic() - began > 2.5
+    return got
+
+
 def _member(event, key):
     """local_port is event["local"]["port"]."""
     if key in ("local_port", "remote_port"):

@@ -13,7 +13,7 @@ import time
 import unittest
 
 from harness import (AS_NOBODY, NetworkTest, TCPWATCH, _call, needs, needs_other_user,
-                     open_terminal, write)
+                     open_terminal, read_slowly, write)
 
 PEER_CLOSED, RESET, TIMED_OUT, REFUSED, USAGE = 10, 11, 12, 14, 64
 MS_BIND = 4096
@@ -495,6 +495,15 @@ class Signals(EndsTest):
         pipe.close()
         self.assertEqual((server.wait(20), server.stderr.read()), (0, ""))
         self.assertEqual(got.count(b'"event":"accepted"'), 60)
+
+    def test_reader_that_is_slow_is_waited_for(self):
+        server, pipe = self.watch_unread()
+        time.sleep(0.5)
+        server.terminate()
+        got = read_slowly(pipe.fileno(), 0.5)
+        pipe.close()
+        self.assertEqual((server.wait(20), server.stderr.read()), (0, ""))
+        self.assertEqual(got.count(b'"event":"closed"'), 60)
 
     def test_full_disk_is_said_once(self):
         for command in ("server",), ("client", "--send=x"):

@@ -10,7 +10,8 @@ import subprocess
 import time
 import unittest
 
-from harness import AS_NOBODY, NetworkTest, TCPWATCH, needs, needs_other_user, write
+from harness import (AS_NOBODY, NetworkTest, TCPWATCH, needs, needs_other_user, read_slowly,
+                     write)
 
 
 def reset(end):
@@ -665,11 +666,13 @@ class Faults(NetworkTest):
         self.assertEqual(text.count('"event":"closed"'), 600)
         self.assertEqual(text.count('"event":"summary"'), 1)
 
-    def watch_unread(self, *args):
+    def watch_unread(self, *args, kept=0):
         """A monitor whose output fills a pipe that nobody reads."""
         listener = self.listen()
+        self.kept = [self.connect(listener) for _ in range(kept)]
         reading, writing = os.pipe()
         self.addCleanup(os.close, reading)
+        self.reading = reading
         fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
         monitor = self.spawn(TCPWATCH, "monitor", "--json", "-p", "9998", *args,
                              stdout=writing, stderr=subprocess.PIPE, text=True)
@@ -681,7 +684,7 @@ class Faults(NetworkTest):
     def check_unread(self, monitor):
         _, stderr = monitor.communicate(timeout=15)
         self.assertEqual(monitor.returncode, 1)
-        self.assertRegex(stderr, r"tcpwatch: nobody reads the output: \d+ bytes of it were not "
+        self.assertRegex(stderr, r"^tcpwatch: nobody reads the output: \d+ bytes of it were not "
                                  r"written\n$")
 
     def test_reader_that_never_reads_does_not_hold_up_a_signal(self):
@@ -692,6 +695,38 @@ class Faults(NetworkTest):
 
     def test_reader_that_never_reads_does_not_hold_up_the_duration(self):
         self.check_unread(self.watch_unread("--duration=1s"))
+
+    def test_much_that_nobody_reads_does_not_hold_up_the_duration(self):
+        """A walk has more to say than waits to be written otherwise."""
+        self.check_unread(self.watch_unread("--duration=1s", "--source=poll", kept=200))
+
+    def test_second_signal_of_any_kind_kills_it(self):
+        monitor = self.watch_unread()
+        monitor.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        monitor.terminate()
+        self.assertEqual(monitor.wait(10), -signal.SIGTERM)
+
+    def test_signal_while_the_rest_is_not_read_ends_it(self):
+        monitor = self.watch_unread("--duration=1s")
+        time.sleep(1.5)
+        monitor.terminate()
+        self.check_unread(monitor)
+
+    def check_read_slowly(self, monitor):
+        got = read_slowly(self.reading, 0.5)
+        self.assertEqual((monitor.wait(10), monitor.stderr.read()), (0, ""))
+        self.assertEqual(got.count(b'"event":"closed"'), 80)
+        self.assertEqual(got.count(b'"event":"summary"'), 1)
+
+    def test_reader_that_is_slow_is_waited_for_after_a_signal(self):
+        monitor = self.watch_unread("--source=poll")
+        time.sleep(1)
+        monitor.terminate()
+        self.check_read_slowly(monitor)
+
+    def test_reader_that_is_slow_is_waited_for_after_the_duration(self):
+        self.check_read_slowly(self.watch_unread("--duration=1s", "--source=poll"))
 
     def test_reader_that_goes_ends_it_quietly(self):
         done = self.spawn("sh", "-c", f"{os.environ['TCPWATCH']} monitor -p 1 | head -1; "
