@@ -6,7 +6,6 @@
  * measured. Says "listening", waits for a line on its standard input, and says at last how many
  * connections it made a second.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <err.h>
 #include <sched.h>
