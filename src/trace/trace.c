@@ -549,7 +549,7 @@ static uint64_t passed_over(const struct trace_source *source) {
     return of_state + misses_of_others(bpf) - source->others_quiet;
 }
 
-/* Nothing that is watched has come, or a first walk tells what stands, whatever was missed before.
+/* Nothing that is watched was read, or a first walk tells what stands, whatever was missed before.
  */
 static void note_quiet(struct trace_source *source) {
     if (!source->bpf->bss->has_met) {
@@ -594,9 +594,11 @@ static bool gap_is_due(const struct trace_source *source) {
            (!trace_source_is_behind(source) || now_ns - source->gap_ns >= GAP_MAX_NS);
 }
 
+/* Nothing is read before the first walk: of a connection that was told already, what it does until
+ * the walk meets it would come too late. */
 static int step(struct trace_source *source) {
     source->came = false;
-    if (read_ring(source) < 0)
+    if (source->walked_ns && read_ring(source) < 0)
         return -1;
     note_quiet(source);
     if (source->walk_due && (walk(source) < 0 || read_ring(source) < 0))

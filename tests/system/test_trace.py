@@ -672,12 +672,14 @@ class Start(TraceTest):
 
     def test_what_moves_while_it_starts_is_told_once(self):
         listener = self.listen()
+        quick_connections(listener, 4000)  # the first walk meets them in TIME_WAIT: it lasts
 
         def churn():
             number = 0
             while True:
                 client = socket.create_connection(("127.0.0.1", 9998))
                 server = listener.accept()[0]
+                time.sleep(0.002)
                 first, last = (server, client) if number % 2 else (client, server)
                 if number % 5 == 4:
                     reset(first)
@@ -687,7 +689,6 @@ class Start(TraceTest):
                 last.close()
                 first.close()
                 number += 1
-                time.sleep(0.004)
 
         self.fork(churn)
         time.sleep(0.2)
