@@ -64,13 +64,14 @@ struct connection {
     bool doubted : 1;     /* it may have moved without a word: see doubt() */
     bool owner_known : 1; /* `owner` was looked up: the watcher's own, see monitor */
 
+    uint8_t stuck_told; /* how often it was told that its stay is too long */
+
     uint32_t walk; /* the last walk of the kernel's table that met it */
     uint32_t ifindex, uid, inode;
     uint32_t netns;                            /* as in struct socket */
     uint32_t segs_in, segs_out, data_segs_out; /* when last looked at; see segs_known */
     int64_t born_ns; /* 0: it was first seen too late in its life to tell */
     int64_t since_ns;
-    int64_t stuck_ns;      /* when to speak of a stay that is too long; 0: never */
     int64_t expires_ns;    /* when the minisock's timer ends it */
     struct totals *totals; /* of a freed socket, until closed is made */
     struct owner owner;    /* the last that was known */

@@ -358,16 +358,21 @@ static void emit_closed(struct tracker *tracker, struct connection *connection, 
 }
 
 /* Enters a state: sets the clocks of the stay. */
-static void enter(struct tracker *tracker, struct connection *connection, enum tcp_state state,
-                  int64_t at_ns, bool seen) {
-    const int64_t stuck = tracker->settings.stuck_ns;
-
+static void enter(struct connection *connection, enum tcp_state state, int64_t at_ns, bool seen) {
     connection->state = (uint8_t)state;
     connection->doubted = false;
     connection->since_ns = at_ns;
     connection->since_seen = seen;
-    connection->stuck_ns =
-        stuck && (TCP_STATES_TRANSIENT & TCP_STATE_BIT(state)) ? at_ns + stuck : 0;
+    connection->stuck_told = 0;
+}
+
+/* When to tell that a stay is too long, and again each time that it doubles; INT64_MAX: never. */
+static int64_t stuck_at(const struct tracker *tracker, const struct connection *connection) {
+    const int64_t stuck_ns = tracker->settings.stuck_ns;
+
+    if (stuck_ns == 0 || !(TCP_STATES_TRANSIENT & TCP_STATE_BIT(connection->state)))
+        return INT64_MAX;
+    return connection->since_ns + (stuck_ns << connection->stuck_told);
 }
 
 static void emit_appeared(struct tracker *tracker, struct connection *connection,
@@ -382,7 +387,7 @@ static void emit_appeared(struct tracker *tracker, struct connection *connection
         .initial = !connection->born_seen,
     };
 
-    enter(tracker, connection, socket->state, at_ns, connection->born_seen);
+    enter(connection, socket->state, at_ns, connection->born_seen);
     emit(tracker, &event);
 }
 
@@ -415,7 +420,7 @@ static void transition(struct tracker *tracker, struct connection *connection, e
     };
 
     event.skipped_count = tcp_state_skipped(event.from, to, event.skipped);
-    enter(tracker, connection, to, at_ns, true);
+    enter(connection, to, at_ns, true);
     emit(tracker, &event);
 }
 
@@ -431,14 +436,13 @@ static void speak_if_stuck(struct connection *connection, struct tracker *tracke
         .dwell_at_least = !connection->since_seen,
     };
 
-    if (connection->stuck_ns == 0 || at_ns < connection->stuck_ns)
+    if (at_ns < stuck_at(tracker, connection))
         return;
     /* The kernel is about to end it. */
     if (connection->minisock && socket->timer_ms < 1000)
         return;
-    /* And again each time the stay doubles. */
-    while (connection->stuck_ns <= at_ns)
-        connection->stuck_ns += connection->stuck_ns - connection->since_ns;
+    while (stuck_at(tracker, connection) <= at_ns)
+        connection->stuck_told++;
     emit(tracker, &event);
 }
 
@@ -896,8 +900,8 @@ static void doubt(struct tracker *tracker, struct connection *connection, int64_
 static void look_at_stay(struct tracker *tracker, struct connection *connection, int64_t at_ns) {
     struct socket found;
 
-    if (connection->stuck_ns == 0 || at_ns < connection->stuck_ns ||
-        look_again(tracker, connection, &found) != 1 || found.state != connection->state)
+    if (at_ns < stuck_at(tracker, connection) || look_again(tracker, connection, &found) != 1 ||
+        found.state != connection->state)
         return;
     update(connection, &found, at_ns);
     speak_if_stuck(connection, tracker, &found, at_ns);
