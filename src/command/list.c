@@ -53,7 +53,7 @@ struct list {
 /* The order of the list as one number: trouble, then the ports. What is being retransmitted stands
  * before what is not, and a listener whose queue is full before all. */
 static uint64_t order_of(const struct socket *socket) {
-    unsigned trouble = (unsigned)tcp_state_trouble(socket->state);
+    unsigned trouble = 1 + (unsigned)tcp_state_trouble(socket->state);
 
     if (socket->state == TCP_STATE_LISTEN && socket->recv_queue > socket->send_queue)
         trouble = 0;

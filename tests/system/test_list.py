@@ -87,6 +87,11 @@ class Rows(NetworkTest):
         states = [row["state"] for row in self.list("-p", "9998")]
         self.assertEqual(states, ["CLOSE_WAIT", "FIN_WAIT2", "ESTABLISHED", "ESTABLISHED",
                                   "LISTEN"])
+        # A listener that lets no more in, whatever its port.
+        full = self.listen(port=65000, backlog=0)
+        self.addCleanup(socket.create_connection(full.getsockname()).close)
+        states = [row["state"] for row in self.list("-p", "9998,65000")]
+        self.assertEqual(states[:2], ["LISTEN", "CLOSE_WAIT"])
 
     def test_columns_are_as_wide_as_what_is_in_them(self):
         self.connect(self.listen())
