@@ -13,7 +13,7 @@ static const struct tcp_meaning meanings[TCP_STATE_COUNT] = {
     [TCP_STATE_FIN_WAIT2] =
         {
             "this side closed first and waits for the peer's FIN",
-            "still holds it and may read on, so no timer ends it",
+            "still holds it, so no timer ends it",
             "no process holds it",
         },
     [TCP_STATE_FIN_WAIT1] =
