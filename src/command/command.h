@@ -9,7 +9,7 @@
 enum {
     STATUS_DONE = 0,
     STATUS_FAILED = 1,      /* at run time */
-    STATUS_NOT_REACHED = 2, /* --duration passed before --until */
+    STATUS_NOT_REACHED = 2, /* the watch was over before --until */
     STATUS_USAGE = 64,      /* EX_USAGE of <sysexits.h> */
 };
 

@@ -583,7 +583,7 @@ static void loop(struct watch *watch, const sigset_t *unblocked) {
     }
     if ((!watch->done || watch->status != STATUS_FAILED) && !watch->unread)
         catch_up(watch);
-    finish(watch, !stop_signal && options->until ? STATUS_NOT_REACHED : STATUS_DONE);
+    finish(watch, options->until ? STATUS_NOT_REACHED : STATUS_DONE);
 }
 
 /* Where it ends by itself, a pager may show the rest much later. */

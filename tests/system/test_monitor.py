@@ -358,6 +358,9 @@ class Ends(NetworkTest):
         monitor = self.monitor("-p", "9998", "--until=close-wait", "--duration=300ms")
         self.assertEqual(monitor.finish()[0], 2)
         self.assertEqual(self.monitor("--duration=100ms").finish()[0], 0)
+        monitor = self.monitor("-p", "9998", "--until=TIME_WAIT")
+        monitor.wait_for(event="appeared", remote_port=9998)
+        self.assertEqual(monitor.stop()[0], 2)
 
     def test_until_counts_a_state_that_must_have_been_passed(self):
         server, client = self.connect(self.listen())
