@@ -196,8 +196,10 @@ static void put_cause(struct writer *writer, const struct event *event) {
         [CAUSE_ABORTED] = "aborted: this side threw it away with a reset",
         [CAUSE_DESTROYED] = "destroyed by an administrator",
     };
+    const uint32_t from = TCP_STATE_BIT(event->from);
     const uint32_t unheld =
         TCP_STATE_BIT(TCP_STATE_ESTABLISHED) | TCP_STATE_BIT(TCP_STATE_CLOSE_WAIT);
+    const uint32_t closed_last = unheld | TCP_STATE_BIT(TCP_STATE_LAST_ACK);
 
     if (event->cause == CAUSE_UNKNOWN && event->from == TCP_STATE_SYN_SENT)
         writer_text(writer,
@@ -206,6 +208,9 @@ static void put_cause(struct writer *writer, const struct event *event) {
     else if (event->cause == CAUSE_UNKNOWN && event->from == TCP_STATE_FIN_WAIT2)
         writer_text(writer, "ended before its time, how was not seen: a reset of the peer, data of "
                             "it that a reset answered, or an administrator");
+    else if (event->cause == CAUSE_UNKNOWN && event->held && (closed_last & from))
+        writer_text(writer, "ended by a reset, a timeout, an administrator, or FIN after "
+                            "shutdown(2), which was not seen");
     else if (event->cause == CAUSE_UNKNOWN && event->held)
         writer_text(writer, "ended by a reset, a timeout or an administrator, which was not seen");
     else if (event->cause == CAUSE_ABORTED && event->from == TCP_STATE_SYN_SENT)
@@ -214,7 +219,7 @@ static void put_cause(struct writer *writer, const struct event *event) {
         text_count(writer, "aborted: this side threw it away with a reset, and had not read ",
                    event->unread, "byte", "bytes");
     else if (event->cause == CAUSE_ABORTED && event->connection->traced && event->socket &&
-             event->socket->inode == 0 && (unheld & TCP_STATE_BIT(event->from)))
+             event->socket->inode == 0 && (unheld & from))
         writer_text(writer,
                     "aborted: this side threw it away with a reset, and no process held it");
     else if (event->cause == CAUSE_ABORTED && event->connection->minisock)

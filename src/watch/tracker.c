@@ -502,7 +502,7 @@ void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t 
         close_in_time_wait(tracker, connection, from, at_ns);
 }
 
-/* The socket is in no table any more. `freed` is NULL where its message has not come. */
+/* The socket is in no table any more. `freed` is NULL where nothing is known of that. */
 static void gone(struct tracker *tracker, struct connection *connection, const struct freed *freed,
                  int64_t at_ns) {
     const enum tcp_state from = connection->state;
@@ -803,6 +803,29 @@ static int look_again(const struct tracker *tracker, const struct connection *co
     return stands > 0 ? found->cookie == connection->cookie : stands;
 }
 
+/* The other end of a connection that a process has shut down, and holds: there is no message yet.
+ * NULL: it is not on this host. */
+static const struct socket *look_for_peer(const struct tracker *tracker,
+                                          const struct connection *connection,
+                                          struct socket *found) {
+    const uint32_t closed_last = TCP_STATE_BIT(TCP_STATE_ESTABLISHED) |
+                                 TCP_STATE_BIT(TCP_STATE_CLOSE_WAIT) |
+                                 TCP_STATE_BIT(TCP_STATE_LAST_ACK);
+    struct socket peer = tracker_socket(connection);
+
+    if (connection->traced || !connection->inode ||
+        !(closed_last & TCP_STATE_BIT(connection->state)))
+        return NULL;
+    peer.cookie = 0;
+    peer.local = connection->remote;
+    peer.remote = connection->local;
+    peer.local_port = connection->remote_port;
+    peer.remote_port = connection->local_port;
+    return tracker->settings.look(tracker->settings.into, &peer, found) > 0 && found->remote_port
+               ? found
+               : NULL;
+}
+
 /* When it is over for sure, although nobody can be asked: of a full socket its moves tell. */
 static int64_t stands_until(const struct connection *connection) {
     if (connection->minisock)
@@ -814,13 +837,15 @@ static int64_t stands_until(const struct connection *connection) {
 /* Looks again for a connection that the walk did not meet: a walk is no instant, and may pass by a
  * socket that moves in the table. */
 static void settle_missing(struct tracker *tracker, struct connection *connection, int64_t at_ns) {
-    struct socket found;
+    struct socket found, peer;
     const int stands = look_again(tracker, connection, &found);
 
     if (stands > 0) {
         tracker_seen(tracker, &found, at_ns);
     } else if (stands == 0 || at_ns >= stands_until(connection)) {
-        gone(tracker, connection, NULL, at_ns); /* its moves may not be read yet */
+        const struct freed freed = {.peer = look_for_peer(tracker, connection, &peer)};
+
+        gone(tracker, connection, &freed, at_ns); /* its moves may not be read yet */
     } else {
         settle_by(tracker, at_ns + UNASKED_NS);
     }

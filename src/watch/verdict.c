@@ -240,7 +240,7 @@ void verdict_close(struct event *event, const struct freed *freed) {
     decide_cause(event, freed);
     if (connection->totals)
         event->totals = *connection->totals;
-    if (!freed || connection->totals || disconnected(freed->last))
+    if (!freed || !freed->last || connection->totals || disconnected(freed->last))
         return;
     event->totals = verdict_totals(freed->last, fin_received(event));
     if (lifetime(freed->last) >= 0)

@@ -13,16 +13,16 @@ void verdict_observe(struct connection *connection, const struct socket *socket)
 /* Notes what the other end tells, where it is on this host; NULL: nothing. */
 void verdict_observe_peer(struct connection *connection, const struct socket *peer);
 
-/* What is known of a socket that was freed. */
+/* What is known of a socket that is over. */
 struct freed {
-    const struct socket *last; /* its last counters */
+    const struct socket *last; /* its last counters; NULL: it was not freed yet */
     const struct socket
         *peer; /* the other end, where it is on this host; NULL: it may be elsewhere */
 };
 
 /* Sets cause, closed_first, lifetime and totals of a closed event. event->from is the last state
  * that was seen (UNKNOWN where there was none), event->to the one it went to. `freed` is NULL where
- * the message was not seen. */
+ * nothing was seen. */
 void verdict_close(struct event *event, const struct freed *freed);
 
 /* The totals of a freed socket, of which `fin_received` is known or not (-1). */

@@ -22,6 +22,7 @@ TCPWATCH = os.environ.get("TCPWATCH", "tcpwatch")
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
 MS_PRIVATE_REC = 0x44000
 NOBODY = 65534
+SO_COOKIE = 57
 _libc = ctypes.CDLL(None, use_errno=True)
 
 # The transitions of RFC 9293, section 3.3.2, as Linux makes them; any state may go to CLOSE.
@@ -231,6 +232,10 @@ class Program:
     def of(self, cookie):
         """The events of one connection."""
         return [event for event in self.events if event.get("cookie") == cookie]
+
+
+def cookie_of(end):
+    return str(struct.unpack("Q", end.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8))[0])
 
 
 def read_slowly(descriptor, pause_s):

@@ -10,8 +10,8 @@ import subprocess
 import time
 import unittest
 
-from harness import (AS_NOBODY, NetworkTest, TCPWATCH, needs, needs_other_user, read_slowly,
-                     write)
+from harness import (AS_NOBODY, NetworkTest, TCPWATCH, cookie_of, needs, needs_other_user,
+                     read_slowly, write)
 
 
 def reset(end):
@@ -245,6 +245,17 @@ class Transitions(NetworkTest):
         self.assertEqual(event["timer"]["kind"], "retransmit")
         row = self.list("--address", "10.9.9.0/24")
         self.assertFalse(row and {"rtt_us", "last_data_sent_ms"} & set(row[0]), row)
+
+    def test_closed_by_shutdown_and_held(self):
+        """The other end, in TIME_WAIT, proves that it was closed by FIN."""
+        server, client = self.connect(self.listen())
+        monitor = self.monitor("-p", "9998")
+        monitor.wait_for(event="appeared", local_port=9998, state="ESTABLISHED")
+        client.shutdown(socket.SHUT_WR)
+        monitor.wait_for(event="transition", local_port=9998, to="CLOSE_WAIT")
+        server.shutdown(socket.SHUT_WR)
+        closed = monitor.wait_for(event="closed", cookie=cookie_of(server))
+        self.assertEqual((closed["cause"], closed["closed_first"]), ("fin", "remote"))
 
     def test_accepted_late_gets_its_owner(self):
         listener = self.listen()

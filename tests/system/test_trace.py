@@ -16,12 +16,11 @@ import time
 import unittest
 
 import test_monitor
-from harness import (AS_NOBODY, TCPWATCH, NetworkTest, _call, die_with_parent, needs,
-                     needs_other_user, needs_trace, seconds, set_up, watches, write)
+from harness import (AS_NOBODY, TCPWATCH, NetworkTest, _call, cookie_of, die_with_parent,
+                     needs, needs_other_user, needs_trace, seconds, set_up, watches, write)
 from hosts import CLIENT, SERVER, SERVER6, Host, HostsTest, on
 from test_monitor import quick_connections, reset
 
-SO_COOKIE = 57
 MS_BIND = 4096
 IPPROTO_MPTCP = 262
 TCP_USER_TIMEOUT = 18
@@ -33,10 +32,6 @@ CAPABILITIES = {"dac_read_search": 2, "sys_ptrace": 19, "sys_admin": 21}
 CONNECTED = ["SYN_SENT", "ESTABLISHED"]
 CLOSED_FIRST = CONNECTED + ["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]
 CLOSED_LAST = ["ESTABLISHED", "CLOSE_WAIT", "LAST_ACK", "CLOSE"]
-
-
-def cookie_of(end):
-    return str(struct.unpack("Q", end.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8))[0])
 
 
 class Traced:

@@ -1739,6 +1739,34 @@ static void a_socket_whose_end_was_lost_connects_again(void **state) {
     watch_free(watch);
 }
 
+/* Its process has answered the peer's FIN with shutdown(), and holds it: no message comes yet. */
+static void the_other_end_in_time_wait_proves_the_fin_of_a_held_socket(void **state) {
+    const struct {
+        enum tcp_state peer;
+        const char *end;
+    } rows[] = {{TCP_STATE_TIME_WAIT, "fin remote"}, {TCP_STATE_ESTABLISHED, "unknown"}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct watch *watch = watch_after_two_walks();
+        struct socket *peer;
+        char end[128];
+
+        stand(watch, 1, TCP_STATE_CLOSE_WAIT);
+        peer = stand(watch, 2, rows[i].peer);
+        peer->local_port = socket_of(1, rows[i].peer).remote_port;
+        peer->remote_port = 9998;
+        walk_later(watch);
+        forget(watch);
+        vanish(watch, 1);
+        walk_later(watch);
+        snprintf(end, sizeof(end), "1 CLOSE_WAIT>CLOSE after 1100\n1 closed CLOSE %s held\n",
+                 rows[i].end);
+        expect(watch, end);
+        watch_free(watch);
+    }
+}
+
 static void a_request_ends_where_it_is_not_there_any_more(void **state) {
     struct watch *watch = watch_traced();
     struct socket request = socket_of(1, TCP_STATE_SYN_RECV);
@@ -2068,6 +2096,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_told_twice),
         cmocka_unit_test(a_socket_that_connects_again_is_another_connection),
         cmocka_unit_test(a_socket_whose_end_was_lost_connects_again),
+        cmocka_unit_test(the_other_end_in_time_wait_proves_the_fin_of_a_held_socket),
         cmocka_unit_test(a_request_ends_where_it_is_not_there_any_more),
         cmocka_unit_test(the_end_of_what_nobody_knows_is_nothing),
         cmocka_unit_test(a_listener_that_is_traced_is_not_closed),
