@@ -83,6 +83,7 @@ struct tracker {
     bool exact;               /* what is observed now is told at its moment, */
     enum tcp_state told_from; /* and what it went from: another, where a move was missed */
     bool acted;               /* and its owner did it */
+    bool reused;              /* and its socket has connected once more */
     bool asked;               /* and this is known from a question that is asked all the time */
 };
 
@@ -341,7 +342,7 @@ static void emit_closed(struct tracker *tracker, struct connection *connection, 
         .socket = freed ? freed->last : NULL,
         .from = from,
         .to = connection->state,
-        .held = !connection->freed && connection->inode,
+        .held = !connection->freed && connection->inode && !tracker->reused,
         .seen_ns = tracker->asked ? at_ns - ASKED_NS : tracker->ended_ns[1],
         .exact = tracker->exact && tracker->told_from == from,
     };
@@ -458,6 +459,53 @@ static void close_in_time_wait(struct tracker *tracker, struct connection *conne
     settle_by(tracker, at_ns + SETTLE_NS);
 }
 
+/* The socket is in no table any more. `freed` is NULL where nothing is known of that. */
+static void gone(struct tracker *tracker, struct connection *connection, const struct freed *freed,
+                 int64_t at_ns) {
+    const enum tcp_state from = connection->state;
+    /* After shutdown() a process may hold a socket for longer than its minisock stands. */
+    const bool awaits_message = !connection->freed;
+
+    if (connection->closed_due)
+        emit_closed(tracker, connection, connection->before_wait, freed, at_ns);
+    transition(tracker, connection, TCP_STATE_CLOSE, freed ? freed->last : NULL, at_ns);
+    if (from != TCP_STATE_TIME_WAIT)
+        emit_closed(tracker, connection, from, freed, at_ns);
+    connection->over = true;
+    connection->missing = false;
+    tracker->tombstones++;
+    if (!awaits_message)
+        forget(tracker, connection);
+}
+
+static bool has_other_ends(const struct connection *connection, const struct socket *socket) {
+    return connection->local_port && connection->remote_port && socket->local_port &&
+           socket->remote_port &&
+           (connection->local_port != socket->local_port ||
+            connection->remote_port != socket->remote_port ||
+            memcmp(&connection->remote, &socket->remote, sizeof(socket->remote)) != 0);
+}
+
+/* Whether the socket of a connection has connected once more, which was not told: it keeps its
+ * cookie. Its ends show that, or that a walk meets it which began after it was over. */
+static bool connects_again(const struct tracker *tracker, const struct connection *connection,
+                           const struct socket *socket) {
+    return !connection->traced &&
+           (has_other_ends(connection, socket) ||
+            (is_tombstone(connection) && connection->since_ns < tracker->ended_ns[0]));
+}
+
+/* Ends what the socket was before. */
+static void forget_former(struct tracker *tracker, struct connection *connection, int64_t at_ns) {
+    if (!is_tombstone(connection)) {
+        tracker->reused = true;
+        connection->freed = false;
+        gone(tracker, connection, NULL, at_ns);
+        tracker->reused = false;
+    }
+    forget(tracker, connection);
+}
+
 void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t at_ns) {
     struct connection *connection;
     enum tcp_state from = TCP_STATE_UNKNOWN;
@@ -466,6 +514,10 @@ void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t 
     if (socket->state == TCP_STATE_CLOSE)
         return;
     connection = find_or_rename(tracker, socket);
+    if (connection && connects_again(tracker, connection, socket)) {
+        forget_former(tracker, connection, at_ns);
+        connection = NULL;
+    }
     if (connection && is_tombstone(connection))
         return;
     if (!connection) {
@@ -500,25 +552,6 @@ void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t 
     connection->missing = false;
     if (socket->state == TCP_STATE_TIME_WAIT && !connection->over && !connection->closed_due)
         close_in_time_wait(tracker, connection, from, at_ns);
-}
-
-/* The socket is in no table any more. `freed` is NULL where nothing is known of that. */
-static void gone(struct tracker *tracker, struct connection *connection, const struct freed *freed,
-                 int64_t at_ns) {
-    const enum tcp_state from = connection->state;
-    /* After shutdown() a process may hold a socket for longer than its minisock stands. */
-    const bool awaits_message = !connection->freed;
-
-    if (connection->closed_due)
-        emit_closed(tracker, connection, connection->before_wait, freed, at_ns);
-    transition(tracker, connection, TCP_STATE_CLOSE, freed ? freed->last : NULL, at_ns);
-    if (from != TCP_STATE_TIME_WAIT)
-        emit_closed(tracker, connection, from, freed, at_ns);
-    connection->over = true;
-    connection->missing = false;
-    tracker->tombstones++;
-    if (!awaits_message)
-        forget(tracker, connection);
 }
 
 static void lived_between_walks(struct tracker *tracker, const struct freed *freed, int64_t at_ns) {
@@ -570,6 +603,10 @@ void tracker_freed(struct tracker *tracker, const struct socket *last,
     const struct freed freed = {.last = last, .peer = peer};
     struct connection *connection = find(tracker, last->cookie);
 
+    if (connection && has_other_ends(connection, last)) {
+        forget_former(tracker, connection, at_ns);
+        connection = NULL;
+    }
     if (!connection)
         connection = find_ended_request(tracker, last, at_ns);
     if (connection && successor && successor->cookie != last->cookie) {

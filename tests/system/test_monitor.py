@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from harness import (AS_NOBODY, NetworkTest, TCPWATCH, cookie_of, needs, needs_other_user,
+from harness import (AS_NOBODY, NetworkTest, TCPWATCH, _call, cookie_of, needs, needs_other_user,
                      read_slowly, write)
 
 
@@ -245,6 +245,29 @@ class Transitions(NetworkTest):
         self.assertEqual(event["timer"]["kind"], "retransmit")
         row = self.list("--address", "10.9.9.0/24")
         self.assertFalse(row and {"rtt_us", "last_data_sent_ms"} & set(row[0]), row)
+
+    def test_socket_that_connects_again(self):
+        """One socket, one cookie, two connections; it is left for a moment, or at once."""
+        for pause in 0.5, 0:
+            listener = self.listen()
+            monitor = self.monitor("-p", "9998")
+            monitor.wait_for(event="appeared", state="LISTEN")
+            client = socket.create_connection(("127.0.0.1", 9998))
+            ports = [client.getsockname()[1]]
+            monitor.wait_for(event="appeared", local_port=ports[0], state="ESTABLISHED")
+            _call("connect", client.fileno(), bytes(16), 16)  # AF_UNSPEC
+            time.sleep(pause)
+            client.connect(("127.0.0.1", 9998))
+            ports.append(client.getsockname()[1])
+            monitor.wait_for(event="appeared", local_port=ports[1], state="ESTABLISHED")
+            self.assertEqual(monitor.stop(), (0, ""))
+            self.assertEqual([(event["event"], event["local"]["port"], event["state"])
+                              for event in monitor.of(cookie_of(client))],
+                             [("appeared", ports[0], "ESTABLISHED"),
+                              ("transition", ports[0], "CLOSE"), ("closed", ports[0], "CLOSE"),
+                              ("appeared", ports[1], "ESTABLISHED")])
+            listener.close()
+            client.close()
 
     def test_closed_by_shutdown_and_held(self):
         """The other end, in TIME_WAIT, proves that it was closed by FIN."""

@@ -1739,6 +1739,52 @@ static void a_socket_whose_end_was_lost_connects_again(void **state) {
     watch_free(watch);
 }
 
+/* Polled, its ends tell: it has another port now. */
+static void another_port_of_a_polled_socket_is_another_connection(void **state) {
+    struct watch *watch = watch_after_two_walks();
+    struct socket last;
+
+    (void)state;
+    stand(watch, 1, TCP_STATE_SYN_SENT);
+    walk_later(watch);
+    stand(watch, 1, TCP_STATE_ESTABLISHED)->local_port = 50000;
+    walk_later(watch);
+    expect(watch, "1 appeared SYN_SENT\n1 SYN_SENT>CLOSE after 1000\n1 closed CLOSE unknown\n"
+                  "1 appeared ESTABLISHED\n");
+    assert_int_equal(watch->last_port, 50000);
+    /* It is closed, and connects once more: that one was over before it was met. */
+    vanish(watch, 1);
+    last = last_of(1);
+    last.local_port = 50001;
+    tracker_freed(watch->tracker, &last, NULL, NULL, watch->now_ns);
+    expect(watch, "1 ESTABLISHED>CLOSE after 100\n1 closed CLOSE unknown\n"
+                  "1 appeared CLOSE\n1 closed CLOSE unknown sent 701\n");
+    walk_later(watch);
+    expect(watch, "");
+    watch_free(watch);
+}
+
+/* Polled, also that it stands again after it was over. */
+static void a_polled_socket_that_stands_again_is_another_connection(void **state) {
+    struct watch *watch = watch_after_two_walks();
+
+    (void)state;
+    stand(watch, 1, TCP_STATE_ESTABLISHED);
+    walk_later(watch);
+    vanish(watch, 1);
+    walk_later(watch);
+    expect(watch, "1 appeared ESTABLISHED\n1 ESTABLISHED>CLOSE after 1100\n"
+                  "1 closed CLOSE unknown held\n");
+    walk_later(watch);
+    expect(watch, "");
+    stand(watch, 1, TCP_STATE_ESTABLISHED);
+    walk_later(watch);
+    expect(watch, "1 appeared ESTABLISHED\n");
+    walk_later(watch);
+    expect(watch, "");
+    watch_free(watch);
+}
+
 /* Its process has answered the peer's FIN with shutdown(), and holds it: no message comes yet. */
 static void the_other_end_in_time_wait_proves_the_fin_of_a_held_socket(void **state) {
     const struct {
@@ -2096,6 +2142,8 @@ int main(void) {
         cmocka_unit_test(nothing_is_told_twice),
         cmocka_unit_test(a_socket_that_connects_again_is_another_connection),
         cmocka_unit_test(a_socket_whose_end_was_lost_connects_again),
+        cmocka_unit_test(another_port_of_a_polled_socket_is_another_connection),
+        cmocka_unit_test(a_polled_socket_that_stands_again_is_another_connection),
         cmocka_unit_test(the_other_end_in_time_wait_proves_the_fin_of_a_held_socket),
         cmocka_unit_test(a_request_ends_where_it_is_not_there_any_more),
         cmocka_unit_test(the_end_of_what_nobody_knows_is_nothing),
