@@ -251,7 +251,7 @@ static int start(int argc, char **argv) {
 
 const struct command command_lab = {
     .name = "lab",
-    .summary = "reproduce each way a connection breaks, on this machine, without root",
+    .summary = "reproduce each way a connection breaks, on this host, without root",
     .argp = &argp,
     .run = start,
 };
