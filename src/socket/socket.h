@@ -27,7 +27,7 @@ enum socket_has {
 };
 
 struct socket {
-    uint64_t cookie; /* the kernel's identity of the connection; 0 is none */
+    uint64_t cookie; /* the kernel's identity of the socket; 0 is none */
     struct address local, remote;
     uint16_t local_port, remote_port; /* 0: none (a listener has no remote port) */
     uint8_t inet6;                    /* the socket's family: 0 AF_INET, 1 AF_INET6 */

@@ -320,8 +320,9 @@ static struct connection *add(struct tracker *tracker, const struct socket *sock
 /* A message was lost for this socket, and now its end is known all the same. */
 static void explain_loss(struct tracker *tracker, struct connection *connection,
                          enum tcp_state from) {
-    /* A request socket has no message. */
-    if (tracker->lost == 0 || connection->freed || is_request((uint8_t)from, connection->inode))
+    /* A request socket has no message, and one that connects again has none yet. */
+    if (tracker->lost == 0 || tracker->reused || connection->freed ||
+        is_request((uint8_t)from, connection->inode))
         return;
     tracker->lost--;
     connection->explained = true;
@@ -479,30 +480,36 @@ static void gone(struct tracker *tracker, struct connection *connection, const s
 }
 
 static bool has_other_ends(const struct connection *connection, const struct socket *socket) {
-    return connection->local_port && connection->remote_port && socket->local_port &&
-           socket->remote_port &&
-           (connection->local_port != socket->local_port ||
-            connection->remote_port != socket->remote_port ||
-            memcmp(&connection->remote, &socket->remote, sizeof(socket->remote)) != 0);
+    return (connection->local_port && socket->local_port &&
+            connection->local_port != socket->local_port) ||
+           (connection->remote_port && socket->remote_port &&
+            (connection->remote_port != socket->remote_port ||
+             memcmp(&connection->remote, &socket->remote, sizeof(socket->remote)) != 0));
 }
 
 /* Whether the socket of a connection has connected once more, which was not told: it keeps its
- * cookie. Its ends show that, or that a walk meets it which began after it was over. */
+ * cookie. Its ends show that, that it is a full socket, or connects, or listens, again, or that a
+ * walk meets it which began after it was over. */
 static bool connects_again(const struct tracker *tracker, const struct connection *connection,
                            const struct socket *socket) {
     return !connection->traced &&
            (has_other_ends(connection, socket) ||
+            (connection->remote_port == 0) != (socket->remote_port == 0) ||
+            (connection->minisock && !is_minisock(socket)) ||
             (is_tombstone(connection) && connection->since_ns < tracker->ended_ns[0]));
 }
 
-/* Ends what the socket was before. */
+/* Ends what the socket was before. Its minisock may still stand, but is not followed any more. */
 static void forget_former(struct tracker *tracker, struct connection *connection, int64_t at_ns) {
-    if (!is_tombstone(connection)) {
-        tracker->reused = true;
+    take_back_explanation(tracker, connection);
+    tracker->reused = true;
+    if (connection->closed_due)
+        emit_closed(tracker, connection, connection->before_wait, NULL, at_ns);
+    if (!is_tombstone(connection) && connection->state != TCP_STATE_TIME_WAIT) {
         connection->freed = false;
         gone(tracker, connection, NULL, at_ns);
-        tracker->reused = false;
     }
+    tracker->reused = false;
     forget(tracker, connection);
 }
 
@@ -514,6 +521,9 @@ void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t 
     if (socket->state == TCP_STATE_CLOSE)
         return;
     connection = find_or_rename(tracker, socket);
+    /* What the socket has left behind that connects again: both have the cookie. */
+    if (connection && is_minisock(socket) && has_other_ends(connection, socket))
+        return;
     if (connection && connects_again(tracker, connection, socket)) {
         forget_former(tracker, connection, at_ns);
         connection = NULL;
@@ -706,14 +716,17 @@ static bool is_outdated(const struct tracker *tracker, const struct connection *
 }
 
 /* Whether the socket of a connection that is over connects once more: it keeps its cookie. It was
- * over before that was found, but not yet at the walk before the last. */
+ * over before that was found, but not yet at the walk before the last; or it has left a minisock.
+ */
 static bool begins_anew(const struct tracker *tracker, const struct connection *connection,
                         const struct move *move) {
     const int64_t over_ns =
         connection->since_ns < tracker->ended_ns[1] ? connection->since_ns : tracker->ended_ns[1];
 
-    return is_tombstone(connection) && move->kind == MOVE_STATE && move->from == TCP_STATE_CLOSE &&
-           move->at_ns > over_ns;
+    if (move->kind != MOVE_STATE || move->from != TCP_STATE_CLOSE)
+        return false;
+    return connection->minisock ? move->at_ns > connection->since_ns
+                                : is_tombstone(connection) && move->at_ns > over_ns;
 }
 
 void tracker_moved(struct tracker *tracker, const struct move *move) {
@@ -723,7 +736,7 @@ void tracker_moved(struct tracker *tracker, const struct move *move) {
     bool met;
 
     if (connection && begins_anew(tracker, connection, move)) {
-        forget(tracker, connection);
+        forget_former(tracker, connection, move->at_ns);
         connection = NULL;
     }
     met = connection != NULL;

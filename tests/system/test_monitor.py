@@ -246,28 +246,48 @@ class Transitions(NetworkTest):
         row = self.list("--address", "10.9.9.0/24")
         self.assertFalse(row and {"rtt_us", "last_data_sent_ms"} & set(row[0]), row)
 
+    def check_connects_again(self, leave, ends):
+        """One socket, one cookie, two connections."""
+        listener = self.listen()
+        monitor = self.monitor("-p", "9998")
+        monitor.wait_for(event="appeared", state="LISTEN")
+        client = socket.create_connection(("127.0.0.1", 9998))
+        self.addCleanup(client.close)
+        ports = [client.getsockname()[1]]
+        monitor.wait_for(local_port=ports[0], state="ESTABLISHED")
+        leave(client, listener.accept()[0], monitor)
+        _call("connect", client.fileno(), bytes(16), 16)  # AF_UNSPEC
+        client.connect(("127.0.0.1", 9998))
+        ports.append(client.getsockname()[1])
+        monitor.wait_for(local_port=ports[1], state="ESTABLISHED")
+        time.sleep(0.5)
+        self.assertEqual(monitor.stop(), (0, ""))
+        told = [(event["event"], event["local"]["port"], event["state"])
+                for event in monitor.of(cookie_of(client)) if event["state"] != "SYN_SENT"]
+        self.assertEqual([each[1:] for each in told if each[0] != "closed"],
+                         [(ports[0], "ESTABLISHED"), *((ports[0], state) for state in ends),
+                          (ports[1], "ESTABLISHED")])
+        self.assertEqual([port for event, port, _ in told if event == "closed"], ports[:1])
+
     def test_socket_that_connects_again(self):
-        """One socket, one cookie, two connections; it is left for a moment, or at once."""
-        for pause in 0.5, 0:
-            listener = self.listen()
-            monitor = self.monitor("-p", "9998")
-            monitor.wait_for(event="appeared", state="LISTEN")
-            client = socket.create_connection(("127.0.0.1", 9998))
-            ports = [client.getsockname()[1]]
-            monitor.wait_for(event="appeared", local_port=ports[0], state="ESTABLISHED")
-            _call("connect", client.fileno(), bytes(16), 16)  # AF_UNSPEC
-            time.sleep(pause)
-            client.connect(("127.0.0.1", 9998))
-            ports.append(client.getsockname()[1])
-            monitor.wait_for(event="appeared", local_port=ports[1], state="ESTABLISHED")
-            self.assertEqual(monitor.stop(), (0, ""))
-            self.assertEqual([(event["event"], event["local"]["port"], event["state"])
-                              for event in monitor.of(cookie_of(client))],
-                             [("appeared", ports[0], "ESTABLISHED"),
-                              ("transition", ports[0], "CLOSE"), ("closed", ports[0], "CLOSE"),
-                              ("appeared", ports[1], "ESTABLISHED")])
-            listener.close()
-            client.close()
+        self.check_connects_again(lambda *_: None, ["CLOSE"])
+
+    def test_socket_that_connects_again_after_a_while(self):
+        def leave(client, _server, monitor):
+            _call("connect", client.fileno(), bytes(16), 16)
+            monitor.wait_for(event="closed", cookie=cookie_of(client))
+            time.sleep(0.3)
+
+        self.check_connects_again(leave, ["CLOSE"])
+
+    def test_socket_that_connects_again_beside_its_minisock(self):
+        def leave(client, server, monitor):
+            client.shutdown(socket.SHUT_WR)
+            monitor.wait_for(cookie=cookie_of(client), state="FIN_WAIT2")
+            server.close()
+            monitor.wait_for(cookie=cookie_of(client), state="TIME_WAIT")
+
+        self.check_connects_again(leave, ["FIN_WAIT2", "TIME_WAIT"])
 
     def test_closed_by_shutdown_and_held(self):
         """The other end, in TIME_WAIT, proves that it was closed by FIN."""

@@ -252,6 +252,26 @@ class Moves(TraceTest):
         self.assertEqual(begins["local"]["port"], 0)  # and not the last one
         self.assertEqual({event["local"]["port"] for event in goes_on}, {port})
 
+    def test_socket_that_connects_again_beside_its_minisock(self):
+        """Which has its cookie, too."""
+        listener, monitor = self.watch()
+        client = socket.create_connection(("127.0.0.1", 9998))
+        self.addCleanup(client.close)
+        server = listener.accept()[0]
+        cookie = cookie_of(client)
+        client.shutdown(socket.SHUT_WR)
+        monitor.wait_for(cookie=cookie, state="FIN_WAIT2")
+        server.close()
+        monitor.wait_for(cookie=cookie, state="TIME_WAIT")
+        _call("connect", client.fileno(), bytes(16), 16)  # AF_UNSPEC
+        client.connect(("127.0.0.1", 9998))
+        port = client.getsockname()[1]
+        time.sleep(2.5)  # the minisock is asked for, and what stands is looked at
+        reset(client)
+        monitor.wait_for(event="closed", cookie=cookie, local_port=port)
+        self.assertEqual(monitor.stop(), (0, ""))
+        self.assertEqual(monitor.path(cookie), CLOSED_FIRST + CONNECTED + ["CLOSE"])
+
     def test_simultaneous_open(self):
         """Of a socket that connects to itself."""
         _, monitor = self.watch("-p", "9998,9997")

@@ -1722,6 +1722,21 @@ static void a_socket_that_connects_again_is_another_connection(void **state) {
     watch_free(watch);
 }
 
+/* And where the one before has left a minisock. */
+static void a_socket_that_left_a_minisock_connects_again(void **state) {
+    struct watch *watch = watch_traced_in(TCP_STATE_FIN_WAIT2);
+    const struct socket minisock = minisock_of(1, TCP_STATE_TIME_WAIT);
+
+    (void)state;
+    move_to_close(watch, 1, TCP_STATE_FIN_WAIT2, 0, &minisock);
+    forget(watch);
+    move(watch, 1, TCP_STATE_CLOSE, TCP_STATE_SYN_SENT);
+    move(watch, 1, TCP_STATE_SYN_SENT, TCP_STATE_ESTABLISHED);
+    tracker_ended(watch->tracker, 1, watch->now_ns); /* of the minisock */
+    expect(watch, "1 appeared SYN_SENT exact\n1 SYN_SENT>ESTABLISHED after 2 exact\n");
+    watch_free(watch);
+}
+
 /* Also where its end was found by a walk. */
 static void a_socket_whose_end_was_lost_connects_again(void **state) {
     struct watch *watch = watch_traced_in(TCP_STATE_ESTABLISHED);
@@ -1782,6 +1797,31 @@ static void a_polled_socket_that_stands_again_is_another_connection(void **state
     expect(watch, "1 appeared ESTABLISHED\n");
     walk_later(watch);
     expect(watch, "");
+    watch_free(watch);
+}
+
+/* One that connects again after shutdown() and TIME_WAIT leaves a minisock, which has its cookie.
+ */
+static void a_minisock_left_behind_is_not_the_next_connection(void **state) {
+    struct watch *watch = watch_after_two_walks();
+    struct socket left;
+
+    (void)state;
+    stand(watch, 1, TCP_STATE_FIN_WAIT2);
+    walk_later(watch);
+    left = *stand_mini(watch, 1, TCP_STATE_TIME_WAIT);
+    walk_later(watch);
+    forget(watch);
+    stand(watch, 1, TCP_STATE_ESTABLISHED)->local_port = 50000;
+    for (int i = 0; i < 3; i++) {
+        tracker_begin_walk(watch->tracker);
+        tracker_seen(watch->tracker, &left, watch->now_ns);
+        tracker_seen(watch->tracker, &watch->standing[0], watch->now_ns);
+        tracker_seen(watch->tracker, &left, watch->now_ns);
+        tracker_end_walk(watch->tracker, watch->now_ns);
+        pass(watch, LATE);
+        expect(watch, i == 0 ? "1 appeared ESTABLISHED\n" : "");
+    }
     watch_free(watch);
 }
 
@@ -2141,9 +2181,11 @@ int main(void) {
         cmocka_unit_test(the_end_of_a_traced_connection_has_its_cause),
         cmocka_unit_test(nothing_is_told_twice),
         cmocka_unit_test(a_socket_that_connects_again_is_another_connection),
+        cmocka_unit_test(a_socket_that_left_a_minisock_connects_again),
         cmocka_unit_test(a_socket_whose_end_was_lost_connects_again),
         cmocka_unit_test(another_port_of_a_polled_socket_is_another_connection),
         cmocka_unit_test(a_polled_socket_that_stands_again_is_another_connection),
+        cmocka_unit_test(a_minisock_left_behind_is_not_the_next_connection),
         cmocka_unit_test(the_other_end_in_time_wait_proves_the_fin_of_a_held_socket),
         cmocka_unit_test(a_request_ends_where_it_is_not_there_any_more),
         cmocka_unit_test(the_end_of_what_nobody_knows_is_nothing),
