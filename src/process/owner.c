@@ -14,11 +14,15 @@
 #include <string.h>
 #include <unistd.h>
 
+/* So many processes that have sockets are told apart, and so many that hold the same one. */
+#define PROCESS_BITS 18
+#define HOLDER_BITS  14
+
 /* An open-addressed table: a host has some hundred thousand sockets, and a list reads it once. */
 struct slot {
     uint32_t inode; /* 0: free */
-    uint32_t process;
-    uint16_t holders;
+    uint32_t process : PROCESS_BITS;
+    uint32_t holders : HOLDER_BITS;
 };
 
 struct process {
@@ -117,7 +121,7 @@ static void add_holder(struct owners *owners, uint32_t inode, uint32_t process) 
         owners->used++;
         *slot = (struct slot){.inode = inode, .process = process, .holders = 1};
     } else if (slot->process != process) {
-        slot->holders++;
+        slot->holders += slot->holders < (1u << HOLDER_BITS) - 1;
         if (owners->processes[process].pid < owners->processes[slot->process].pid)
             slot->process = process;
     }
@@ -130,6 +134,8 @@ static long add_process(struct owners *owners, uint32_t pid, int proc) {
     ssize_t len = 0;
     int fd;
 
+    if (owners->process_count == 1u << PROCESS_BITS)
+        return -1;
     if ((owners->process_count & (owners->process_count - 1)) == 0) {
         const size_t room = owners->process_count ? owners->process_count * 2 : 1;
 
