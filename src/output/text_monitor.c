@@ -199,7 +199,6 @@ static void put_cause(struct writer *writer, const struct event *event) {
     const uint32_t from = TCP_STATE_BIT(event->from);
     const uint32_t unheld =
         TCP_STATE_BIT(TCP_STATE_ESTABLISHED) | TCP_STATE_BIT(TCP_STATE_CLOSE_WAIT);
-    const uint32_t closed_last = unheld | TCP_STATE_BIT(TCP_STATE_LAST_ACK);
 
     if (event->cause == CAUSE_UNKNOWN && event->from == TCP_STATE_SYN_SENT)
         writer_text(writer,
@@ -208,7 +207,7 @@ static void put_cause(struct writer *writer, const struct event *event) {
     else if (event->cause == CAUSE_UNKNOWN && event->from == TCP_STATE_FIN_WAIT2)
         writer_text(writer, "ended before its time, how was not seen: a reset of the peer, data of "
                             "it that a reset answered, or an administrator");
-    else if (event->cause == CAUSE_UNKNOWN && event->held && (closed_last & from))
+    else if (event->cause == CAUSE_UNKNOWN && event->held && (TCP_STATES_CLOSED_LAST & from))
         writer_text(writer, "ended by a reset, a timeout, an administrator, or FIN after "
                             "shutdown(2), which was not seen");
     else if (event->cause == CAUSE_UNKNOWN && event->held)

@@ -72,13 +72,8 @@ static const struct socket *find_peer(struct poll_source *source, const struct s
                                       struct socket *found) {
     const bool here = address_is_loopback(&last->remote) ||
                       memcmp(&last->local, &last->remote, sizeof(last->local)) == 0;
-    struct socket end = *last;
+    const struct socket end = socket_other_end(last);
 
-    end.cookie = 0;
-    end.local = last->remote;
-    end.remote = last->local;
-    end.local_port = last->remote_port;
-    end.remote_port = last->local_port;
     /* The kernel answers with the listener where it does not find the connection itself. */
     if (sockdiag_lookup(source->tables, &end, found) == 1 && found->remote_port)
         return found;

@@ -60,4 +60,16 @@ struct socket {
     uint64_t bytes_sent, bytes_retrans;                        /* SOCKET_HAS_SENT: payload only */
 };
 
+/* What the other end is looked up by, of which no cookie is known. */
+static inline struct socket socket_other_end(const struct socket *socket) {
+    struct socket end = *socket;
+
+    end.cookie = 0;
+    end.local = socket->remote;
+    end.remote = socket->local;
+    end.local_port = socket->remote_port;
+    end.remote_port = socket->local_port;
+    return end;
+}
+
 #endif

@@ -66,4 +66,9 @@ int tcp_state_trouble(enum tcp_state state);
      TCP_STATE_BIT(TCP_STATE_LAST_ACK) | TCP_STATE_BIT(TCP_STATE_SYN_SENT) |                       \
      TCP_STATE_BIT(TCP_STATE_SYN_RECV))
 
+/* The states on the way of the side that closes last: FINs end it without a TIME_WAIT. */
+#define TCP_STATES_CLOSED_LAST                                                                     \
+    (TCP_STATE_BIT(TCP_STATE_ESTABLISHED) | TCP_STATE_BIT(TCP_STATE_CLOSE_WAIT) |                  \
+     TCP_STATE_BIT(TCP_STATE_LAST_ACK))
+
 #endif

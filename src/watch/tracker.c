@@ -858,19 +858,11 @@ static int look_again(const struct tracker *tracker, const struct connection *co
 static const struct socket *look_for_peer(const struct tracker *tracker,
                                           const struct connection *connection,
                                           struct socket *found) {
-    const uint32_t closed_last = TCP_STATE_BIT(TCP_STATE_ESTABLISHED) |
-                                 TCP_STATE_BIT(TCP_STATE_CLOSE_WAIT) |
-                                 TCP_STATE_BIT(TCP_STATE_LAST_ACK);
-    struct socket peer = tracker_socket(connection);
+    const struct socket wanted = tracker_socket(connection), peer = socket_other_end(&wanted);
 
     if (connection->traced || !connection->inode ||
-        !(closed_last & TCP_STATE_BIT(connection->state)))
+        !(TCP_STATES_CLOSED_LAST & TCP_STATE_BIT(connection->state)))
         return NULL;
-    peer.cookie = 0;
-    peer.local = connection->remote;
-    peer.remote = connection->local;
-    peer.local_port = connection->remote_port;
-    peer.remote_port = connection->local_port;
     return tracker->settings.look(tracker->settings.into, &peer, found) > 0 && found->remote_port
                ? found
                : NULL;

@@ -238,6 +238,11 @@ def cookie_of(end):
     return str(struct.unpack("Q", end.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8))[0])
 
 
+def disconnect(end):
+    """Takes the socket's connection away: connect(2) to AF_UNSPEC."""
+    _call("connect", end.fileno(), bytes(16), 16)
+
+
 def read_slowly(descriptor, pause_s):
     """All that comes from this pipe, a page at a time, with pauses: more than what a reader that
     takes nothing is waited for."""

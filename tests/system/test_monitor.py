@@ -10,8 +10,8 @@ import subprocess
 import time
 import unittest
 
-from harness import (AS_NOBODY, NetworkTest, TCPWATCH, _call, cookie_of, needs, needs_other_user,
-                     read_slowly, write)
+from harness import (AS_NOBODY, NetworkTest, TCPWATCH, cookie_of, disconnect, needs,
+                     needs_other_user, read_slowly, write)
 
 
 def reset(end):
@@ -256,7 +256,7 @@ class Transitions(NetworkTest):
         ports = [client.getsockname()[1]]
         monitor.wait_for(local_port=ports[0], state="ESTABLISHED")
         leave(client, listener.accept()[0], monitor)
-        _call("connect", client.fileno(), bytes(16), 16)  # AF_UNSPEC
+        disconnect(client)
         client.connect(("127.0.0.1", 9998))
         ports.append(client.getsockname()[1])
         monitor.wait_for(local_port=ports[1], state="ESTABLISHED")
@@ -274,7 +274,7 @@ class Transitions(NetworkTest):
 
     def test_socket_that_connects_again_after_a_while(self):
         def leave(client, _server, monitor):
-            _call("connect", client.fileno(), bytes(16), 16)
+            disconnect(client)
             monitor.wait_for(event="closed", cookie=cookie_of(client))
             time.sleep(0.3)
 

@@ -17,7 +17,7 @@ import unittest
 
 import test_monitor
 from harness import (AS_NOBODY, TCPWATCH, NetworkTest, _call, cookie_of, die_with_parent,
-                     needs, needs_other_user, needs_trace, seconds, set_up, watches, write)
+                     disconnect, needs, needs_other_user, needs_trace, seconds, set_up, watches, write)
 from hosts import CLIENT, SERVER, SERVER6, Host, HostsTest, on
 from test_monitor import quick_connections, reset
 
@@ -263,7 +263,7 @@ class Moves(TraceTest):
         monitor.wait_for(cookie=cookie, state="FIN_WAIT2")
         server.close()
         monitor.wait_for(cookie=cookie, state="TIME_WAIT")
-        _call("connect", client.fileno(), bytes(16), 16)  # AF_UNSPEC
+        disconnect(client)
         client.connect(("127.0.0.1", 9998))
         port = client.getsockname()[1]
         time.sleep(2.5)  # the minisock is asked for, and what stands is looked at
