@@ -127,10 +127,10 @@ size_t request_bytecode(const struct filter *filter, void *code, size_t size) {
 
 struct nlmsghdr *request_dump(void *buffer, const struct filter *filter, uint32_t states,
                               uint32_t seq) {
-    unsigned char code[BYTECODE_MAX];
-    const size_t len = request_bytecode(filter, code, sizeof(code));
     struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
     struct inet_diag_req *request;
+    struct nlattr *bytecode;
+    size_t len;
 
     message->nlmsg_type = TCPDIAG_GETSOCK;
     message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
@@ -138,8 +138,13 @@ struct nlmsghdr *request_dump(void *buffer, const struct filter *filter, uint32_
     request = mnl_nlmsg_put_extra_header(message, sizeof(*request));
     request->idiag_states = states;
     request->idiag_ext = 1 << (INET_DIAG_INFO - 1);
-    if (len)
-        mnl_attr_put(message, INET_DIAG_REQ_BYTECODE, len, code);
+    bytecode = mnl_nlmsg_get_payload_tail(message);
+    len = request_bytecode(filter, mnl_attr_get_payload(bytecode), BYTECODE_MAX);
+    if (len) {
+        bytecode->nla_type = INET_DIAG_REQ_BYTECODE;
+        bytecode->nla_len = (uint16_t)(MNL_ATTR_HDRLEN + len);
+        message->nlmsg_len += MNL_ALIGN(bytecode->nla_len);
+    }
     return message;
 }
 
