@@ -28,9 +28,7 @@
 
 /* Most lists are short. */
 #define PLACES_SMALL 256
-#define PLACES_LARGE (BULK_PAGE / 2 / sizeof(struct place))
-
-#define PLACES_SIZE(room) (2 * (room) * sizeof(struct place))
+#define PLACES_LARGE (BULK_PAGE / 4 / sizeof(struct place))
 
 /* A row that is to be shown is fetched so many rows before, and so much of it: most are no longer.
  */
@@ -44,9 +42,8 @@ struct place {
 };
 
 struct list {
-    struct place *places; /* `room` of them, and as many to sort them with */
+    struct place *places; /* `room` of them */
     size_t count, room;
-    const struct place *sorted; /* where they came to stand */
     struct output *output;
 };
 
@@ -61,18 +58,26 @@ static uint64_t order_of(const struct socket *socket) {
            (uint32_t)socket->local_port << 16 | socket->remote_port;
 }
 
+static struct place *new_places(size_t count) {
+    return bulk_new(count * sizeof(struct place));
+}
+
+static void free_places(struct list *list) {
+    bulk_free(list->places, list->room * sizeof(*list->places));
+}
+
 static bool grow(struct list *list) {
     size_t room = 2 * list->room;
     struct place *places;
 
     if (room < PLACES_LARGE)
         room = room ? PLACES_LARGE : PLACES_SMALL;
-    places = bulk_new(PLACES_SIZE(room));
+    places = new_places(room);
     if (!places)
         return false;
     if (list->count)
         memcpy(places, list->places, list->count * sizeof(*places));
-    bulk_free(list->places, PLACES_SIZE(list->room));
+    free_places(list);
     list->places = places;
     list->room = room;
     return true;
@@ -137,13 +142,15 @@ static bool sort_by_digit(const struct place *from, struct place *to, size_t cou
     return true;
 }
 
-/* A radix sort: qsort() took a tenth of the whole time of a long list. */
-static void sort(struct list *list) {
+/* A radix sort: qsort() took a tenth of the whole time of a long list. Returns false with errno. */
+static bool sort(struct list *list) {
     struct place *from = list->places, *to;
 
     if (list->count == 0)
-        return;
-    to = from + list->room;
+        return true;
+    to = new_places(list->room);
+    if (!to)
+        return false;
     for (int shift = 0; shift < ORDER_BITS; shift += DIGIT_BITS)
         if (sort_by_digit(from, to, list->count, shift)) {
             struct place *sorted = to;
@@ -151,13 +158,16 @@ static void sort(struct list *list) {
             to = from;
             from = sorted;
         }
-    list->sorted = from;
+    list->places = to;
+    free_places(list);
+    list->places = from;
+    return true;
 }
 
 /* In the order in which they are shown the rows stand anywhere: waiting for the memory took half
  * the time of showing them. */
 static void fetch(const struct list *list, size_t i) {
-    const char *row = i < list->count ? (const char *)list->sorted[i].row : NULL;
+    const char *row = i < list->count ? (const char *)list->places[i].row : NULL;
 
     for (size_t at = 0; row && at < FETCH_SIZE; at += CACHE_LINE)
         __builtin_prefetch(row + at);
@@ -170,7 +180,7 @@ static bool show(struct output *output, const struct selection *selection, struc
 
     output_list_heading(output);
     for (size_t i = 0; i < list->count; i++) {
-        const struct list_row *row = list->sorted[i].row;
+        const struct list_row *row = list->places[i].row;
         struct owner owner = {0};
 
         fetch(list, i + FETCH_AHEAD);
@@ -207,11 +217,14 @@ static int run(const struct common *options) {
     }
     if (!dump(&selection->filter, &list))
         goto out;
-    sort(&list);
+    if (!sort(&list)) {
+        warn("cannot sort the list");
+        goto out;
+    }
     if (show(&output, selection, owners, &list, &status))
         status = STATUS_DONE;
 out:
-    bulk_free(list.places, PLACES_SIZE(list.room));
+    free_places(&list);
     owners_free(owners);
     output_free(&output);
     return status;

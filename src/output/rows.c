@@ -5,8 +5,10 @@
 
 #include <stdint.h>
 
-/* The first is small: most lists are short. */
-#define FIRST_SIZE ((size_t)16 * 1024)
+/* The first is small: most lists are short. Of the largest, two share a huge page. */
+#define FIRST_SIZE   ((size_t)16 * 1024)
+#define LARGEST_SIZE (BULK_SHARED_MAX / 2)
+#define GROWTH       16
 
 #define ALIGNMENT sizeof(uint64_t)
 
@@ -19,7 +21,9 @@ struct chunk {
 };
 
 static struct chunk *add_chunk(struct rows *rows) {
-    const size_t size = rows->last ? BULK_PAGE : FIRST_SIZE;
+    const size_t more =
+        rows->last ? GROWTH * (rows->last->size + sizeof(struct chunk)) : FIRST_SIZE;
+    const size_t size = more < LARGEST_SIZE ? more : LARGEST_SIZE;
     struct chunk *chunk = bulk_new(size);
 
     if (!chunk)

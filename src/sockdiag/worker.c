@@ -10,7 +10,7 @@
 
 /* Handing over costs a wake-up, so many datagrams go at once; all in one huge page. */
 #define DATAGRAMS 16
-#define BLOCKS    3
+#define BLOCKS    2
 
 struct block {
     size_t count;

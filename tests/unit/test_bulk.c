@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+#include "units/bulk.h"
+
+#include "unit.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+/* Two of these fit into a huge page. */
+#define HALF (BULK_SHARED_MAX / 2)
+
+static char *page_of(const char *part) {
+    return (char *)((uintptr_t)part & ~(BULK_PAGE - 1));
+}
+
+static bool is_mapped(char *page) {
+    unsigned char in_core[BULK_PAGE / 4096];
+
+    return mincore(page, BULK_PAGE, in_core) == 0;
+}
+
+static void nothing_lies_on_anything_else(void **state) {
+    static const size_t sizes[] = {1,
+                                   BULK_PAGE / 8 - 1,
+                                   BULK_PAGE / 8,
+                                   BULK_PAGE / 8 + 1,
+                                   HALF,
+                                   BULK_SHARED_MAX,
+                                   BULK_SHARED_MAX + 1,
+                                   BULK_PAGE,
+                                   BULK_PAGE + 1,
+                                   BULK_PAGE / 4};
+    char *data[3 * COUNT(sizes)];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(data); i++) {
+        data[i] = bulk_new(sizes[i % COUNT(sizes)]);
+        assert_non_null(data[i]);
+        assert_int_equal((uintptr_t)data[i] % _Alignof(max_align_t), 0);
+        memset(data[i], (int)i, sizes[i % COUNT(sizes)]);
+    }
+    for (size_t i = 0; i < COUNT(data); i++) {
+        const size_t size = sizes[i % COUNT(sizes)];
+
+        assert_int_equal(data[i][0], i);
+        assert_memory_equal(data[i], data[i] + size / 2, size - size / 2); /* all of it the same */
+        bulk_free(data[i], size);
+    }
+}
+
+static void a_page_is_shared_and_goes_with_its_last_part(void **state) {
+    char *parts[4];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(parts); i++)
+        parts[i] = bulk_new(HALF);
+    assert_ptr_equal(page_of(parts[0]), page_of(parts[1]));
+    assert_ptr_equal(page_of(parts[2]), page_of(parts[3]));
+    assert_ptr_not_equal(page_of(parts[0]), page_of(parts[2]));
+
+    bulk_free(parts[3], HALF);
+    bulk_free(parts[0], HALF);
+    assert_true(is_mapped(page_of(parts[0])));
+    assert_true(is_mapped(page_of(parts[2])));
+    bulk_free(parts[1], HALF);
+    assert_false(is_mapped(page_of(parts[0])));
+    bulk_free(parts[2], HALF); /* the one that the next part would have been taken of */
+    assert_false(is_mapped(page_of(parts[2])));
+
+    parts[0] = bulk_new(HALF);
+    memset(parts[0], 0, HALF);
+    bulk_free(parts[0], HALF);
+}
+
+static void what_is_large_has_pages_of_its_own(void **state) {
+    char *large = bulk_new(BULK_PAGE + 1);
+
+    (void)state;
+    assert_ptr_equal(page_of(large), large);
+    memset(large, 0, BULK_PAGE + 1);
+    bulk_free(large, BULK_PAGE + 1);
+    assert_false(is_mapped(large));
+    assert_false(is_mapped(large + BULK_PAGE));
+}
+
+static void too_much_cannot_be_had(void **state) {
+    static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - BULK_PAGE, SIZE_MAX / 2};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        errno = 0;
+        assert_null(bulk_new(sizes[i]));
+        assert_int_equal(errno, ENOMEM);
+        bulk_free(NULL, sizes[i]);
+    }
+    bulk_free(NULL, 0);
+    bulk_free(NULL, HALF);
+}
+
+#define THREADS 4
+#define TURNS   500
+#define HELD    5
+
+static void *take_and_give_back(void *data) {
+    uint64_t seed = *(const uint64_t *)data;
+    size_t *held[HELD] = {0}, sizes[HELD];
+
+    for (size_t turn = 0; turn < TURNS; turn++) {
+        const size_t which = turn % HELD;
+
+        if (held[which] && *held[which] != turn - HELD)
+            return "it was written over";
+        bulk_free(held[which], sizes[which]);
+        sizes[which] = BULK_PAGE / 8 + random_below(&seed, (uint32_t)HALF);
+        held[which] = bulk_new(sizes[which]);
+        if (!held[which])
+            return "there was no memory";
+        *held[which] = turn;
+    }
+    for (size_t i = 0; i < HELD; i++)
+        bulk_free(held[i], sizes[i]);
+    return NULL;
+}
+
+static void any_thread_may_call(void **state) {
+    pthread_t threads[THREADS];
+    uint64_t seeds[THREADS];
+    void *wrong;
+
+    (void)state;
+    for (size_t i = 0; i < THREADS; i++) {
+        seeds[i] = i + 1;
+        assert_int_equal(pthread_create(&threads[i], NULL, take_and_give_back, &seeds[i]), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], &wrong), 0);
+        if (wrong)
+            fail_msg("%s", (const char *)wrong);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_lies_on_anything_else),
+        cmocka_unit_test(a_page_is_shared_and_goes_with_its_last_part),
+        cmocka_unit_test(what_is_large_has_pages_of_its_own),
+        cmocka_unit_test(too_much_cannot_be_had),
+        cmocka_unit_test(any_thread_may_call),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
