@@ -103,21 +103,27 @@ static void too_much_cannot_be_had(void **state) {
 #define TURNS   500
 #define HELD    5
 
+struct turns {
+    uint64_t seed;
+    const char *wrong; /* NULL: nothing */
+};
+
 static void *take_and_give_back(void *data) {
-    uint64_t seed = *(const uint64_t *)data;
-    size_t *held[HELD] = {0}, sizes[HELD];
+    struct turns *turns = data;
+    size_t *held[HELD] = {0}, sizes[HELD] = {0};
 
     for (size_t turn = 0; turn < TURNS; turn++) {
         const size_t which = turn % HELD;
 
         if (held[which] && *held[which] != turn - HELD)
-            return "it was written over";
+            turns->wrong = "it was written over";
         bulk_free(held[which], sizes[which]);
-        sizes[which] = BULK_PAGE / 8 + random_below(&seed, (uint32_t)HALF);
+        sizes[which] = BULK_PAGE / 8 + random_below(&turns->seed, (uint32_t)HALF);
         held[which] = bulk_new(sizes[which]);
-        if (!held[which])
-            return "there was no memory";
-        *held[which] = turn;
+        if (held[which])
+            *held[which] = turn;
+        else
+            turns->wrong = "there was no memory";
     }
     for (size_t i = 0; i < HELD; i++)
         bulk_free(held[i], sizes[i]);
@@ -126,19 +132,18 @@ static void *take_and_give_back(void *data) {
 
 static void any_thread_may_call(void **state) {
     pthread_t threads[THREADS];
-    uint64_t seeds[THREADS];
-    void *wrong;
+    struct turns turns[THREADS];
 
     (void)state;
     for (size_t i = 0; i < THREADS; i++) {
-        seeds[i] = i + 1;
-        assert_int_equal(pthread_create(&threads[i], NULL, take_and_give_back, &seeds[i]), 0);
+        turns[i] = (struct turns){.seed = i + 1};
+        assert_int_equal(pthread_create(&threads[i], NULL, take_and_give_back, &turns[i]), 0);
     }
-    for (size_t i = 0; i < THREADS; i++) {
-        assert_int_equal(pthread_join(threads[i], &wrong), 0);
-        if (wrong)
-            fail_msg("%s", (const char *)wrong);
-    }
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        if (turns[i].wrong)
+            fail_msg("%s", turns[i].wrong);
 }
 
 int main(void) {
