@@ -8,7 +8,8 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-/* Handing over costs a wake-up, so many datagrams go at once; all in one huge page. */
+/* Handing over costs a wake-up, so many datagrams go at once. All of it shares a huge page with the
+ * first rows and places of a list: with more it would take one of its own. */
 #define DATAGRAMS 16
 #define BLOCKS    2
 

@@ -15,7 +15,7 @@
 /* What several share: when it is first used the kernel clears all of a huge page, in 100 to 300 us
  * as measured. It stands at a multiple of its size, as a huge page must, and begins with this. */
 struct page {
-    size_t used;  /* this and all parts */
+    size_t used;  /* this and all parts that were ever taken */
     size_t parts; /* not yet freed */
 };
 

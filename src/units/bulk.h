@@ -10,12 +10,12 @@
 
 #define BULK_PAGE ((size_t)2 * 1024 * 1024)
 
-/* What is no larger shares a huge page with others; two of half of it fit into one. */
+/* What is no larger, and large enough for a huge page, shares one with others where there is room;
+ * for two of half of it there is. */
 #define BULK_SHARED_MAX (BULK_PAGE - 128)
 
-/* Memory, not set to anything, which takes nothing before it is touched; what is small beside
- * BULK_PAGE comes from malloc(). Returns NULL with errno; to be freed with the same size. Any
- * thread may call. */
+/* Memory, not set to anything; what is small beside BULK_PAGE comes from malloc(). Returns NULL
+ * with errno; to be freed with the same size. Any thread may call. */
 void *bulk_new(size_t size);
 void bulk_free(void *data, size_t size);
 
