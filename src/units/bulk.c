@@ -10,8 +10,6 @@
 /* Below this a huge page would cost more than it saves. */
 #define BULK_LEAST (BULK_PAGE / 8)
 
-#define CACHE_LINE ((size_t)64)
-
 /* What several share: when it is first used the kernel clears all of a huge page, in 100 to 300 us
  * as measured. It stands at a multiple of its size, as a huge page must, and begins with this. */
 struct page {

@@ -8,11 +8,12 @@
 
 #include <stddef.h>
 
-#define BULK_PAGE ((size_t)2 * 1024 * 1024)
+#define BULK_PAGE  ((size_t)2 * 1024 * 1024)
+#define CACHE_LINE ((size_t)64)
 
 /* What is no larger, and large enough for a huge page, shares one with others where there is room;
  * for two of half of it there is. */
-#define BULK_SHARED_MAX (BULK_PAGE - 128)
+#define BULK_SHARED_MAX (BULK_PAGE - 2 * CACHE_LINE)
 
 /* Memory, not set to anything; what is small beside BULK_PAGE comes from malloc(). Returns NULL
  * with errno; to be freed with the same size. Any thread may call. */
