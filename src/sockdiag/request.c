@@ -138,7 +138,7 @@ struct nlmsghdr *request_dump(void *buffer, const struct filter *filter, uint32_
     request = mnl_nlmsg_put_extra_header(message, sizeof(*request));
     request->idiag_states = states;
     request->idiag_ext = 1 << (INET_DIAG_INFO - 1);
-    bytecode = mnl_nlmsg_get_payload_tail(message);
+    bytecode = mnl_nlmsg_get_payload_tail(message); /* mnl_attr_put() would copy it */
     len = request_bytecode(filter, mnl_attr_get_payload(bytecode), BYTECODE_MAX);
     if (len) {
         bytecode->nla_type = INET_DIAG_REQ_BYTECODE;
