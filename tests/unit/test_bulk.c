@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 
 /* Two of these fit into a huge page. */
@@ -15,10 +14,16 @@ static char *page_of(const char *part) {
     return (char *)((uintptr_t)part & ~(BULK_PAGE - 1));
 }
 
-static bool is_mapped(char *page) {
-    unsigned char in_core[BULK_PAGE / 4096];
+#define STEP 4096 /* no page is smaller */
 
-    return mincore(page, BULK_PAGE, in_core) == 0;
+/* Anything of it. */
+static bool is_mapped(char *page) {
+    unsigned char in_core;
+    bool mapped = false;
+
+    for (size_t at = 0; at < BULK_PAGE; at += STEP)
+        mapped |= mincore(page + at, 1, &in_core) == 0 || errno != ENOMEM;
+    return mapped;
 }
 
 static void nothing_lies_on_anything_else(void **state) {
@@ -45,7 +50,7 @@ static void nothing_lies_on_anything_else(void **state) {
         const size_t size = sizes[i % COUNT(sizes)];
 
         assert_int_equal(data[i][0], i);
-        assert_memory_equal(data[i], data[i] + size / 2, size - size / 2); /* all of it the same */
+        assert_memory_equal(data[i], data[i] + 1, size - 1); /* all of it the same */
         bulk_free(data[i], size);
     }
 }
@@ -54,8 +59,10 @@ static void a_page_is_shared_and_goes_with_its_last_part(void **state) {
     char *parts[4];
 
     (void)state;
-    for (size_t i = 0; i < COUNT(parts); i++)
+    for (size_t i = 0; i < COUNT(parts); i++) {
         parts[i] = bulk_new(HALF);
+        assert_non_null(parts[i]);
+    }
     assert_ptr_equal(page_of(parts[0]), page_of(parts[1]));
     assert_ptr_equal(page_of(parts[2]), page_of(parts[3]));
     assert_ptr_not_equal(page_of(parts[0]), page_of(parts[2]));
@@ -66,18 +73,27 @@ static void a_page_is_shared_and_goes_with_its_last_part(void **state) {
     assert_true(is_mapped(page_of(parts[2])));
     bulk_free(parts[1], HALF);
     assert_false(is_mapped(page_of(parts[0])));
-    bulk_free(parts[2], HALF); /* the one that the next part would have been taken of */
+    bulk_free(parts[2], HALF);
     assert_false(is_mapped(page_of(parts[2])));
+}
 
-    parts[0] = bulk_new(HALF);
-    memset(parts[0], 0, HALF);
-    bulk_free(parts[0], HALF);
+static void a_page_that_has_room_left_goes_too(void **state) {
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        char *part = bulk_new(HALF);
+
+        assert_non_null(part);
+        memset(part, 0, HALF);
+        bulk_free(part, HALF);
+        assert_false(is_mapped(page_of(part)));
+    }
 }
 
 static void what_is_large_has_pages_of_its_own(void **state) {
     char *large = bulk_new(BULK_PAGE + 1);
 
     (void)state;
+    assert_non_null(large);
     assert_ptr_equal(page_of(large), large);
     memset(large, 0, BULK_PAGE + 1);
     bulk_free(large, BULK_PAGE + 1);
@@ -108,22 +124,38 @@ struct turns {
     const char *wrong; /* NULL: nothing */
 };
 
+/* What a thread writes in a turn at both ends of what it holds. */
+static uint64_t mark_of(const struct turns *turns, size_t turn) {
+    return (uint64_t)(uintptr_t)turns << 16 | turn;
+}
+
+static char *end_of(char *held, size_t size) {
+    return held + size - sizeof(uint64_t);
+}
+
 static void *take_and_give_back(void *data) {
     struct turns *turns = data;
-    size_t *held[HELD] = {0}, sizes[HELD] = {0};
+    char *held[HELD] = {0};
+    size_t sizes[HELD] = {0};
 
     for (size_t turn = 0; turn < TURNS; turn++) {
         const size_t which = turn % HELD;
+        const uint64_t mark = mark_of(turns, turn);
+        const uint64_t before = turn < HELD ? 0 : mark_of(turns, turn - HELD);
 
-        if (held[which] && *held[which] != turn - HELD)
+        if (held[which] &&
+            (memcmp(held[which], &before, sizeof(before)) != 0 ||
+             memcmp(end_of(held[which], sizes[which]), &before, sizeof(before)) != 0))
             turns->wrong = "it was written over";
         bulk_free(held[which], sizes[which]);
         sizes[which] = BULK_PAGE / 8 + random_below(&turns->seed, (uint32_t)HALF);
         held[which] = bulk_new(sizes[which]);
-        if (held[which])
-            *held[which] = turn;
-        else
+        if (held[which]) {
+            memcpy(held[which], &mark, sizeof(mark));
+            memcpy(end_of(held[which], sizes[which]), &mark, sizeof(mark));
+        } else {
             turns->wrong = "there was no memory";
+        }
     }
     for (size_t i = 0; i < HELD; i++)
         bulk_free(held[i], sizes[i]);
@@ -132,7 +164,7 @@ static void *take_and_give_back(void *data) {
 
 static void any_thread_may_call(void **state) {
     pthread_t threads[THREADS];
-    struct turns turns[THREADS];
+    static struct turns turns[THREADS];
 
     (void)state;
     for (size_t i = 0; i < THREADS; i++) {
@@ -150,6 +182,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_lies_on_anything_else),
         cmocka_unit_test(a_page_is_shared_and_goes_with_its_last_part),
+        cmocka_unit_test(a_page_that_has_room_left_goes_too),
         cmocka_unit_test(what_is_large_has_pages_of_its_own),
         cmocka_unit_test(too_much_cannot_be_had),
         cmocka_unit_test(any_thread_may_call),
