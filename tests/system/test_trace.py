@@ -17,7 +17,8 @@ import unittest
 
 import test_monitor
 from harness import (AS_NOBODY, TCPWATCH, NetworkTest, _call, cookie_of, die_with_parent,
-                     disconnect, needs, needs_other_user, needs_trace, seconds, set_up, watches, write)
+                     disconnect, needs, needs_other_user, needs_trace, seconds, set_up, watches,
+                     write)
 from hosts import CLIENT, SERVER, SERVER6, Host, HostsTest, on
 from test_monitor import quick_connections, reset
 
