@@ -93,6 +93,21 @@ class Rows(NetworkTest):
         states = [row["state"] for row in self.list("-p", "9998,65000")]
         self.assertEqual(states[:2], ["LISTEN", "CLOSE_WAIT"])
 
+    def test_hundreds_stand_in_the_order_of_state_and_ports(self):
+        listeners = [self.listen(port=port) for port in (9998, 99, 40000)]
+        for number in range(300):
+            server, _ = self.connect(listeners[number % 3])
+            if number % 5 == 0:
+                server.shutdown(socket.SHUT_WR)
+        states = ["CLOSE_WAIT", "FIN_WAIT2", "ESTABLISHED", "LISTEN"]
+        ports = "9998,99,40000"
+        self.wait_until(lambda: [row["state"] for row in self.list("-p", ports)].count(
+            "FIN_WAIT2") == 60)
+        rows = [(states.index(row["state"]), row["local"]["port"], row["remote"]["port"])
+                for row in self.list("-p", ports)]
+        self.assertEqual(len(rows), 603)
+        self.assertEqual(rows, sorted(rows))
+
     def test_columns_are_as_wide_as_what_is_in_them(self):
         self.connect(self.listen())
         lines = self.tcpwatch("list", "-p", "9998").stdout.splitlines()
