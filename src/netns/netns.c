@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -231,8 +233,28 @@ int netns_within(const struct netns *netns, void (*act)(void *into), void *into)
     return error ? -1 : 0;
 }
 
+/* A descriptor of the namespace, as a socket made in it tells whoever may administer it. */
+static int netns_of_socket(void) {
+    const int socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const int fd = socket_fd < 0 ? -1 : ioctl(socket_fd, SIOCGSKNS);
+
+    if (socket_fd >= 0)
+        close(socket_fd);
+    return fd;
+}
+
 uint64_t netns_inode(void) {
     struct stat status;
+    uint64_t inode = 0;
+    int fd;
 
-    return stat(OF_THREAD, &status) == 0 ? status.st_ino : 0;
+    if (stat(OF_THREAD, &status) == 0)
+        return status.st_ino;
+    fd = netns_of_socket();
+    if (fd < 0)
+        return 0;
+    if (fstat(fd, &status) == 0)
+        inode = status.st_ino;
+    close(fd);
+    return inode;
 }

@@ -41,7 +41,8 @@ int netns_within(const struct netns *netns, void (*act)(void *into), void *into)
 /* A descriptor of the calling thread's namespace; -1 with errno. */
 int netns_here(void);
 
-/* The inode number of the calling thread's namespace; 0: not known. */
+/* The inode number of the calling thread's namespace; 0: not known (no /proc, and no CAP_NET_ADMIN
+ * to ask a socket with). */
 uint64_t netns_inode(void);
 
 #endif

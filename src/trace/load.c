@@ -188,6 +188,12 @@ struct trace_bpf *load_program(const struct filter *filter, bool all_netns,
     set_filter(&wanted, filter);
     set_pid_namespace(&wanted);
     *why = '\0';
+    if (!all_netns && !wanted.netns) { /* to the program, 0 is all of them */
+        snprintf(why, TRACE_WHY_SIZE,
+                 "without /proc it is not known which network namespace this is");
+        errno = ENOENT;
+        return NULL;
+    }
     missing = libbpf_open();
     if (missing) {
         snprintf(why, TRACE_WHY_SIZE, "it needs libbpf: %s", missing);

@@ -926,6 +926,26 @@ class Filters(TraceTest):
             self.assertEqual(len({event["netns"] for event in monitor.events
                                   if "netns" in event}), 1)
 
+    def test_namespace_of_its_own_only_without_proc(self):
+        if "ASAN_OPTIONS" in os.environ:
+            self.skipTest("LeakSanitizer needs /proc")
+        other = Host.new()
+        with on(other):
+            set_up("lo")
+            inner = self.listen()
+            monitor = self.monitor("-p", "9998", prefix=("unshare", "--mount", "sh", "-c",
+                                                         'umount -l /proc && exec "$@"', "sh"))
+            monitor.wait_for(event="appeared", state="LISTEN")
+            inside = self.connect(inner)
+        outside = self.connect(self.listen())
+        cookies = {cookie_of(end) for end in inside}
+        self.close_all(outside, inside)
+        for cookie in cookies:
+            monitor.wait_for(event="closed", cookie=cookie)
+        monitor.stop()
+        self.assertEqual({event["cookie"] for event in monitor.events
+                          if event["event"] == "closed"}, cookies)
+
 
 class AllNamespaces(TraceTest):
     def setUp(self):
