@@ -88,6 +88,13 @@ json_t *object_of_end(const struct address *address, bool inet6, uint16_t port, 
     return object;
 }
 
+static void set_device(json_t *object, uint32_t ifindex, uint32_t netns) {
+    struct writer device = {0};
+
+    text_device(&device, ifindex, netns);
+    object_set_written(object, "device", &device);
+}
+
 static void set_owner(json_t *object, const struct owner *owner) {
     struct writer name = {0};
 
@@ -111,6 +118,8 @@ void object_set_connection(const struct output *output, json_t *object,
     object_set(object, "remote",
                object_of_end(identity->remote, identity->inet6, identity->remote_port,
                              identity->ifindex, identity->netns));
+    if (identity->ifindex)
+        set_device(object, identity->ifindex, identity->netns);
     if (identity->state != TCP_STATE_UNKNOWN)
         object_set_text(object, "state", tcp_state_name(identity->state));
     if (identity->cookie) {

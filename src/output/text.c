@@ -55,16 +55,30 @@ void text_end_words(struct output *output) {
     writer_put(&output->writer, "\n", 1);
 }
 
-static char *put_address(char *to, const struct address *address, bool inet6, uint32_t ifindex,
-                         uint32_t netns) {
+uint32_t text_scope(const struct address *address, bool inet6, uint32_t ifindex) {
+    return ifindex && inet6 && address_is_link_local(address) ? ifindex : 0;
+}
+
+static char *put_device(char *to, uint32_t ifindex, uint32_t netns) {
     char device[IF_NAMESIZE];
 
-    to += address_text(to, address, inet6);
-    if (!inet6 || !ifindex || !address_is_link_local(address))
-        return to;
-    *to++ = '%';
     return netns == 0 && if_indextoname(ifindex, device) ? name_put(to, device)
                                                          : digits_put(to, ifindex);
+}
+
+void text_device(struct writer *writer, uint32_t ifindex, uint32_t netns) {
+    char *to = writer_room(writer, TEXT_END_MAX);
+
+    if (to)
+        writer_keep(writer, put_device(to, ifindex, netns));
+}
+
+/* "%eth0" behind the address of what is bound to it. */
+static char *put_bound(char *to, uint32_t ifindex, uint32_t netns) {
+    if (!ifindex)
+        return to;
+    *to++ = '%';
+    return put_device(to, ifindex, netns);
 }
 
 _Static_assert(TEXT_END_MAX >= INET6_ADDRSTRLEN + NAME_PUT_MAX * IF_NAMESIZE + sizeof("[%]:65535"),
@@ -74,21 +88,23 @@ void text_address(struct writer *writer, const struct address *address, bool ine
                   uint32_t ifindex, uint32_t netns) {
     char *to = writer_room(writer, TEXT_END_MAX);
 
-    if (to)
-        writer_keep(writer, put_address(to, address, inet6, ifindex, netns));
+    if (!to)
+        return;
+    to += address_text(to, address, inet6);
+    writer_keep(writer, put_bound(to, text_scope(address, inet6, ifindex), netns));
 }
 
 char *text_put_end(char *to, const struct address *address, bool inet6, uint16_t port,
                    uint32_t ifindex, uint32_t netns) {
-    if (address_is_unspecified(address)) {
-        to = inet6 ? mempcpy(to, "[::]", 4) : mempcpy(to, "*", 1);
-    } else {
-        if (inet6)
-            *to++ = '[';
-        to = put_address(to, address, inet6, ifindex, netns);
-        if (inet6)
-            *to++ = ']';
-    }
+    if (inet6)
+        *to++ = '[';
+    if (!inet6 && address_is_unspecified(address))
+        *to++ = '*';
+    else
+        to += address_text(to, address, inet6);
+    to = put_bound(to, ifindex, netns);
+    if (inet6)
+        *to++ = ']';
     *to++ = ':';
     if (port)
         return digits_put(to, port);

@@ -21,12 +21,17 @@ size_t text_list_prepare(struct output *output, const struct socket *socket, str
 void text_list_heading(struct output *output);
 void text_list_row(struct output *output, const struct list_row *row, const struct owner *owner);
 
-/* Parts that others use too. An address with the device it needs: "fe80::1%eth0"; "fe80::1%2" where
- * its name is not known: it has gone, or netns (as in struct socket) is set, as it is where several
- * network namespaces are watched at once. */
+/* Parts that others use too. A device is "eth0", or its number where its name is not known: it has
+ * gone, or netns (as in struct socket) is set, as it is where several network namespaces are
+ * watched at once. */
+void text_device(struct writer *writer, uint32_t ifindex, uint32_t netns);
+/* The device without which that address means nothing; 0: it needs none. */
+uint32_t text_scope(const struct address *address, bool inet6, uint32_t ifindex);
+/* An address with the device it needs: "fe80::1%eth0". */
 void text_address(struct writer *writer, const struct address *address, bool inet6,
                   uint32_t ifindex, uint32_t netns);
-/* An end is "127.0.0.1:9998", "[::1]:9998", "*:9998"; port 0 is "*". */
+/* An end is "127.0.0.1:9998", "[::1]:9998", "*:9998"; port 0 is "*". One that is bound to a device
+ * (ifindex; 0: to none) is "*%eth0:9998". */
 void text_end(struct writer *writer, const struct address *address, bool inet6, uint16_t port,
               uint32_t ifindex, uint32_t netns);
 /* The same where there is room for TEXT_END_MAX bytes; returns where it ends. */

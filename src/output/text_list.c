@@ -175,7 +175,8 @@ static bool lay_out(struct output *output, const struct socket *socket, char *to
                           socket->ifindex, socket->netns));
     end_cell(&line, REMOTE,
              text_put_end(line.cell, &socket->remote, socket->inet6, socket->remote_port,
-                          socket->ifindex, socket->netns));
+                          text_scope(&socket->remote, socket->inet6, socket->ifindex),
+                          socket->netns));
     end_cell(&line, TIMER, put_timer(line.cell, socket));
     if ((socket->has & SOCKET_HAS_INFO) && socket->state != TCP_STATE_LISTEN)
         put_info(&line, socket);

@@ -14,10 +14,13 @@
 /* Writes one end; the column is from now on as wide as the widest that came. */
 static void put_end(struct output *output, const struct connection *connection, bool local) {
     struct writer *writer = &output->writer;
+    const struct address *address = local ? &connection->local : &connection->remote;
     const size_t from = writer->len;
 
-    text_end(writer, local ? &connection->local : &connection->remote, connection->inet6,
-             local ? connection->local_port : connection->remote_port, connection->ifindex,
+    text_end(writer, address, connection->inet6,
+             local ? connection->local_port : connection->remote_port,
+             local ? connection->ifindex
+                   : text_scope(address, connection->inet6, connection->ifindex),
              connection->netns);
     if (writer->len - from + 2 > output->address_width)
         output->address_width = writer->len - from + 2;
@@ -386,7 +389,8 @@ void text_summary(struct output *output, const struct summary *summary) {
         from = writer->len;
         text_end(writer, &stay->local, stay->inet6, stay->local_port, stay->ifindex, stay->netns);
         writer_pad(writer, from, output->address_width);
-        text_end(writer, &stay->remote, stay->inet6, stay->remote_port, stay->ifindex, stay->netns);
+        text_end(writer, &stay->remote, stay->inet6, stay->remote_port,
+                 text_scope(&stay->remote, stay->inet6, stay->ifindex), stay->netns);
         writer_put(writer, "\n", 1);
     }
 }

@@ -149,6 +149,25 @@ class Rows(NetworkTest):
             self.assertEqual(len(self.list("-a", "fe80::%v0/64")), 1)
             self.assertEqual(self.list("-a", "fe80::1%v1"), [])
 
+    def test_bound_to_a_device(self):
+        for host, ours in (("127.0.0.1", "127.0.0.1%lo:9998"), ("::1", "[::1%lo]:9998")):
+            with self.subTest(host), socket.socket(socket.AF_INET6 if ":" in host
+                                                   else socket.AF_INET) as listener:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+                listener.bind((host, 9998))
+                listener.listen()
+                with socket.create_connection((host, 9998)) as client:
+                    lines = [line.split() for line in
+                             self.tcpwatch("list", "-H", "-p", "9998").stdout.splitlines()]
+                    other = ours.replace("%lo", "").replace("9998", str(client.getsockname()[1]))
+                    self.assertEqual(sorted((line[0], *line[3:5]) for line in lines),
+                                     sorted([("ESTABLISHED", ours, other),
+                                             ("ESTABLISHED", other, ours.replace("%lo", "")),
+                                             ("LISTEN", ours, "[::]:*" if ":" in host
+                                              else "*:*")]))
+                    self.assertEqual(sorted(row.get("device", "") for row
+                                            in self.list("-p", "9998")), ["", "lo", "lo"])
+
     def test_scoped_address_in_another_namespace(self):
         """The device is one of the namespace that is looked at."""
         needs("ip")

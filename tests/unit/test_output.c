@@ -513,17 +513,19 @@ static void an_end_is_written_as_people_write_it(void **state) {
         bool inet6;
         uint16_t port;
         uint32_t ifindex;
-        const char *text, *json;
+        const char *text, *json, *device;
     } rows[] = {
-        {"0.0.0.0", false, 9998, 0, "*:9998", "0.0.0.0"},
-        {"0.0.0.0", false, 0, 0, "*:*", "0.0.0.0"},
-        {"::", true, 80, 0, "[::]:80", "::"},
-        {"::1", true, 65535, 0, "[::1]:65535", "::1"},
-        {"192.0.2.1", true, 80, 0, "[::ffff:192.0.2.1]:80", "::ffff:192.0.2.1"},
-        {"192.0.2.1", false, 80, 7, "192.0.2.1:80", "192.0.2.1"},
-        {"fe80::1", true, 80, 7, "[fe80::1%eth0]:80", "fe80::1%eth0"},
-        {"fe80::1", true, 80, 8, "[fe80::1%8]:80", "fe80::1%8"}, /* the device has gone */
-        {"2001:db8::1", true, 80, 7, "[2001:db8::1]:80", "2001:db8::1"},
+        {"0.0.0.0", false, 9998, 0, "*:9998", "0.0.0.0", NULL},
+        {"0.0.0.0", false, 9998, 7, "*%eth0:9998", "0.0.0.0", "eth0"},
+        {"0.0.0.0", false, 0, 0, "*:*", "0.0.0.0", NULL},
+        {"::", true, 80, 0, "[::]:80", "::", NULL},
+        {"::", true, 80, 7, "[::%eth0]:80", "::", "eth0"},
+        {"::1", true, 65535, 0, "[::1]:65535", "::1", NULL},
+        {"192.0.2.1", true, 80, 0, "[::ffff:192.0.2.1]:80", "::ffff:192.0.2.1", NULL},
+        {"192.0.2.1", false, 80, 7, "192.0.2.1%eth0:80", "192.0.2.1", "eth0"},
+        {"fe80::1", true, 80, 7, "[fe80::1%eth0]:80", "fe80::1%eth0", "eth0"},
+        {"fe80::1", true, 80, 8, "[fe80::1%8]:80", "fe80::1%8", "8"}, /* the device has gone */
+        {"2001:db8::1", true, 80, 7, "[2001:db8::1%eth0]:80", "2001:db8::1", "eth0"},
     };
 
     (void)state;
@@ -546,6 +548,10 @@ static void an_end_is_written_as_people_write_it(void **state) {
         list_one(&json_output, &socket, &owner);
         object = take_object(&json_output);
         assert_string_equal(text_in(json_object_get(object, "local"), "address"), rows[i].json);
+        if (rows[i].device)
+            assert_string_equal(text_in(object, "device"), rows[i].device);
+        else
+            assert_null(json_object_get(object, "device"));
         json_decref(object);
         free(text);
         output_free(&text_output);
