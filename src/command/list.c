@@ -201,7 +201,7 @@ static int run(const struct common *options) {
     const struct selection *selection = &options->selection;
     const bool needs_owners = selection_needs_owners(selection);
     struct output output = display_output(&options->display, STDOUT_FILENO);
-    struct owners *owners = needs_owners ? owners_new(OWNERS_SHARE) : NULL;
+    struct owners *owners = needs_owners ? owners_new(OWNERS_SHARE, selection->process) : NULL;
     struct list list = {.output = &output};
     int status = STATUS_FAILED;
 

@@ -629,7 +629,8 @@ static int run(const struct options *options) {
     watch.output.unblocked = &unblocked;
     watch.tracker = tracker_new(&settings);
     watch.owners = needs_owners ? owners_new(options->common.selection.process ? OF_PROCESS_SHARE
-                                                                               : OWNERS_SHARE)
+                                                                               : OWNERS_SHARE,
+                                             options->common.selection.process)
                                 : NULL;
     if (!watch.tracker || (needs_owners && !watch.owners)) {
         warn("cannot begin");

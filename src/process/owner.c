@@ -44,6 +44,7 @@ struct process {
 
 struct owners {
     unsigned share;
+    const char *wanted;
     struct slot *slots;
     size_t size, used; /* size is a power of two */
     struct process *processes;
@@ -58,11 +59,13 @@ struct owners {
     size_t next_recent;
 };
 
-struct owners *owners_new(unsigned share) {
+struct owners *owners_new(unsigned share, const char *wanted) {
     struct owners *owners = calloc(1, sizeof(*owners));
 
-    if (owners)
+    if (owners) {
         owners->share = share;
+        owners->wanted = wanted;
+    }
     return owners;
 }
 
@@ -111,6 +114,25 @@ static bool grow(struct owners *owners) {
     return true;
 }
 
+static bool is_called(uint32_t pid, const char *name, const char *wanted) {
+    char digits[16];
+
+    snprintf(digits, sizeof(digits), "%u", pid);
+    return strcmp(wanted, digits) == 0 || strcmp(wanted, name) == 0;
+}
+
+static bool is_wanted(const struct owners *owners, const struct process *process) {
+    return owners->wanted && is_called(process->pid, process->name, owners->wanted);
+}
+
+/* Of two processes that hold a socket, the one that is told of. */
+static bool comes_before(const struct owners *owners, const struct process *one,
+                         const struct process *other) {
+    const bool wanted = is_wanted(owners, one);
+
+    return wanted == is_wanted(owners, other) ? one->pid < other->pid : wanted;
+}
+
 static void add_holder(struct owners *owners, uint32_t inode, uint32_t process) {
     struct slot *slot;
 
@@ -122,7 +144,7 @@ static void add_holder(struct owners *owners, uint32_t inode, uint32_t process) 
         *slot = (struct slot){.inode = inode, .process = process, .holders = 1};
     } else if (slot->process != process) {
         slot->holders += slot->holders < (1u << HOLDER_BITS) - 1;
-        if (owners->processes[process].pid < owners->processes[slot->process].pid)
+        if (comes_before(owners, &owners->processes[process], &owners->processes[slot->process]))
             slot->process = process;
     }
 }
@@ -247,16 +269,25 @@ static void read_more(struct owners *owners) {
     pay(owners, began_ns);
 }
 
+/* NULL, too, where who holds it besides may be the wanted one, and has not been read. */
 static const struct slot *find_read(const struct owners *owners, uint32_t inode) {
     const struct slot *slot = owners->size ? find_slot(owners, inode) : NULL;
 
-    return slot && slot->inode ? slot : NULL;
+    if (!slot || !slot->inode)
+        return NULL;
+    return !owners->wanted || owners->state == ALL_READ ||
+                   is_wanted(owners, &owners->processes[slot->process])
+               ? slot
+               : NULL;
 }
 
 /* Reads as much as it takes to find the inode. Returns NULL where it is in none of it. */
 static const struct slot *find(struct owners *owners, uint32_t inode) {
     const struct slot *slot = find_read(owners, inode);
 
+    /* It may have come to one of the few since: the others are read in any case. */
+    if (!slot && owners->state == RECENT_READ && clock_now() >= owners->read_ns + OLD_NS)
+        owners_forget(owners);
     while (!slot && owners->state != ALL_READ) {
         read_more(owners);
         slot = find_read(owners, inode);
@@ -299,7 +330,6 @@ bool owners_may_read(const struct owners *owners) {
 
 bool owners_find(struct owners *owners, uint32_t inode, struct owner *owner) {
     const struct slot *slot = inode ? find(owners, inode) : NULL;
-
     if (inode && !slot && owners_may_read(owners)) {
         owners_forget(owners);
         slot = find(owners, inode);
@@ -316,10 +346,5 @@ bool owners_denied(const struct owners *owners) {
 }
 
 bool owner_is(const struct owner *owner, const char *wanted) {
-    char pid[16];
-
-    if (owner->pid == 0)
-        return false;
-    snprintf(pid, sizeof(pid), "%u", owner->pid);
-    return strcmp(wanted, pid) == 0 || strcmp(wanted, owner->name) == 0;
+    return owner->pid != 0 && is_called(owner->pid, owner->name, wanted);
 }

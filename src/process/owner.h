@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 struct owner {
-    uint32_t pid;     /* 0: no process, or none that may be seen; else the lowest that holds it */
+    uint32_t pid;     /* 0: no process, or none that may be seen; else the lowest that holds it,
+                       * but a wanted one before others */
     uint16_t holders; /* how many processes hold it (a fork shares its parent's sockets) */
     char name[16];    /* /proc/PID/comm: untrusted bytes, NUL-terminated */
 };
@@ -21,8 +22,9 @@ struct owners;
 #define OWNERS_SHARE 200
 
 /* Where a socket is younger than what was read, /proc is read again, but for long in no more than
- * one part in `share` of the time. Returns NULL with errno. */
-struct owners *owners_new(unsigned share);
+ * one part in `share` of the time. `wanted` is a pid or a name: where such a process is among those
+ * that hold a socket, it is the owner; or NULL. Returns NULL with errno. */
+struct owners *owners_new(unsigned share, const char *wanted);
 void owners_free(struct owners *owners);
 
 /* Forgets what was read, so that the next owners_find() reads /proc again; the other only what is

@@ -192,9 +192,12 @@ class Names(NetworkTest):
 
     def test_two_processes_that_share_a_socket(self):
         self.listen()
-        self.fork(lambda: None)
+        child = self.fork(lambda: None)
         self.assertIn("+1\n", self.tcpwatch("list", "-p", "9998").stdout)
         self.assertEqual(self.list("-p", "9998")[0]["pid"], os.getpid())
+        # Each of them is one that holds it.
+        for pid in os.getpid(), child:
+            self.assertEqual([row["pid"] for row in self.list("--process", str(pid))], [pid])
 
 
 class Rights(NetworkTest):

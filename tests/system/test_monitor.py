@@ -563,6 +563,19 @@ class Owners(NetworkTest):
         self.assertRegex(said, r"ESTABLISHED +CLOSE_WAIT .*\[\d+\]\+1\n")
         self.assertRegex(said, r"\[\d+\]\+1 has to close its socket")
 
+    def test_selected_by_any_process_that_holds_it(self):
+        """A worker has inherited its listener, and its master has the lower number."""
+        listener = self.listen()
+        child = self.fork(lambda: None)
+        monitor = self.monitor("-p", "9998", f"--process={child}")
+        monitor.wait_for(event="appeared", state="LISTEN", pid=child)
+        server, client = self.connect(listener)
+        heir = self.fork(lambda: client.close() or server)
+        other = self.monitor("-p", "9998", f"--process={heir}")
+        other.wait_for(event="appeared", local_port=9998, state="ESTABLISHED", pid=heir)
+        monitor.stop()
+        self.assertEqual([event["event"] for event in monitor.events], ["appeared", "summary"])
+
     def test_socket_on_its_way_to_another_process_has_no_owner(self):
         """Nobody that was seen with it can close it. Polled, that is told where it stays."""
         listener = self.listen()

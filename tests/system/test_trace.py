@@ -1306,8 +1306,8 @@ class Owners(TraceTest):
         os.read(done, 1)  # else this one might accept what it has connected itself
         second = listener.accept()[0]
         ports = client.getsockname()[1], second.getpeername()[1]
-        for port in {"remote_port": 9998}, {"local_port": 9998}:
-            monitor.wait_for(event="appeared", **port)
+        for end in {"remote_port": 9998}, {"local_port": 9998, "state": "ESTABLISHED"}:
+            monitor.wait_for(event="appeared", **end)
         self.kill_and_reap(pid)
         client.close()
         second.close()
