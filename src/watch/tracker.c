@@ -74,7 +74,8 @@ struct tracker {
     uint32_t missing_walk;
     int64_t ended_ns[2];              /* when the last walk ended, and the one before */
     uint64_t lost;                    /* freed sockets whose message was lost, not explained yet */
-    uint32_t lost_walk;               /* the walk during or before which they were */
+    uint64_t lost_late;               /* those of them that were lost after lost_walk + 1 began */
+    uint32_t lost_walk, late_walk;    /* the walks during or before which they were */
     struct unsure unsure[UNSURE_MAX]; /* a ring */
     size_t next_unsure;
     int64_t stuck_look_ns;    /* when to look at stays again */
@@ -325,6 +326,8 @@ static void explain_loss(struct tracker *tracker, struct connection *connection,
         is_request((uint8_t)from, connection->inode))
         return;
     tracker->lost--;
+    if (tracker->lost_late > tracker->lost)
+        tracker->lost_late = tracker->lost;
     connection->explained = true;
 }
 
@@ -893,16 +896,22 @@ static void settle_missing(struct tracker *tracker, struct connection *connectio
     }
 }
 
+/* Tells of what no end has explained. What was lost after that has its turn next. */
 static void emit_lost(struct tracker *tracker, int64_t at_ns) {
     struct event event = {
         .kind = EVENT_LOST,
         .at_ns = at_ns,
-        .count = tracker->lost,
+        .count = tracker->lost - tracker->lost_late,
         .reason = "the kernel's messages came faster than they could be read",
     };
 
-    tracker->lost = 0;
-    emit(tracker, &event);
+    tracker->lost = tracker->lost_late;
+    tracker->lost_late = 0;
+    tracker->lost_walk = tracker->late_walk;
+    if (event.count)
+        emit(tracker, &event);
+    if (tracker->lost)
+        settle_by(tracker, at_ns + SETTLE_NS);
 }
 
 int64_t tracker_settle(struct tracker *tracker, int64_t at_ns) {
@@ -923,7 +932,9 @@ int64_t tracker_settle(struct tracker *tracker, int64_t at_ns) {
         else if (connection->closed_due)
             emit_closed(tracker, connection, connection->before_wait, NULL, at_ns);
     }
-    if (tracker->lost && tracker->lost_walk < tracker->walk)
+    /* What the next walk has missed explains most of it, once it is settled. */
+    if (tracker->lost && tracker->lost_walk < tracker->walk &&
+        (tracker->missing_ns == 0 || (missing_due && missing_walk > tracker->lost_walk)))
         emit_lost(tracker, at_ns);
     return tracker->settle_ns;
 }
@@ -1027,12 +1038,18 @@ void tracker_finish(struct tracker *tracker, int64_t at_ns) {
     tracker->missing_ns = 1;
     tracker->missing_walk = UINT32_MAX;
     tracker->lost_walk = 0;
+    tracker->lost_late = 0;
     tracker_settle(tracker, at_ns);
 }
 
 void tracker_lost(struct tracker *tracker, uint64_t count) {
+    if (tracker->lost == 0)
+        tracker->lost_walk = tracker->walk;
+    if (tracker->lost_walk != tracker->walk) {
+        tracker->lost_late += count;
+        tracker->late_walk = tracker->walk;
+    }
     tracker->lost += count;
-    tracker->lost_walk = tracker->walk;
 }
 
 struct connection *tracker_next(const struct tracker *tracker, const struct connection *previous) {

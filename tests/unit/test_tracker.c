@@ -906,6 +906,52 @@ static void lost_messages_wait_for_a_walk_that_came_after(void **state) {
     watch_free(watch);
 }
 
+static void lost_messages_wait_for_all_that_the_walk_has_missed(void **state) {
+    struct watch *watch = watch_after_two_walks();
+
+    (void)state;
+    stand(watch, 1, TCP_STATE_ESTABLISHED);
+    stand(watch, 2, TCP_STATE_ESTABLISHED);
+    walk_later(watch);
+    forget(watch);
+    vanish(watch, 1);
+    walk(watch);
+    vanish(watch, 2);
+    tracker_lost(watch->tracker, 2);
+    pass(watch, 20 * SOON);
+    walk(watch);
+    /* The first one is settled, what the walk has missed only now is not. */
+    pass(watch, 10 * SOON);
+    expect(watch, "1 ESTABLISHED>CLOSE after 160\n1 closed CLOSE unknown held\n");
+    pass(watch, LATE);
+    expect(watch, "2 ESTABLISHED>CLOSE after 260\n2 closed CLOSE unknown held\n");
+    walk_later(watch);
+    expect(watch, "");
+    watch_free(watch);
+}
+
+/* Losses that go on do not keep what came before from being told. */
+static void what_is_lost_later_is_told_of_later(void **state) {
+    struct watch *watch = watch_after_two_walks();
+
+    (void)state;
+    tracker_lost(watch->tracker, 3);
+    pass(watch, NS_PER_S);
+    walk(watch);
+    tracker_lost(watch->tracker, 2);
+    pass(watch, LATE);
+    expect(watch, "lost 3\n");
+    pass(watch, LATE);
+    expect(watch, "");
+    walk(watch);
+    tracker_lost(watch->tracker, 4);
+    pass(watch, LATE);
+    expect(watch, "lost 2\n");
+    tracker_finish(watch->tracker, watch->now_ns);
+    expect(watch, "lost 4\n");
+    watch_free(watch);
+}
+
 static void a_stay_that_is_too_long_is_said_each_time_it_doubles(void **state) {
     struct watch *watch = watch_new(60 * NS_PER_S);
 
@@ -2141,6 +2187,8 @@ int main(void) {
         cmocka_unit_test(lost_messages_that_the_next_walk_explains_are_none),
         cmocka_unit_test(lost_messages_that_nothing_explains_are_counted),
         cmocka_unit_test(lost_messages_wait_for_a_walk_that_came_after),
+        cmocka_unit_test(lost_messages_wait_for_all_that_the_walk_has_missed),
+        cmocka_unit_test(what_is_lost_later_is_told_of_later),
         cmocka_unit_test(a_stay_that_is_too_long_is_said_each_time_it_doubles),
         cmocka_unit_test(a_request_that_was_repeated_is_older_than_it_was_met),
         cmocka_unit_test(a_stay_that_was_not_seen_to_begin_is_at_least_so_long),
