@@ -44,7 +44,7 @@ struct process {
 
 struct owners {
     unsigned share;
-    const char *wanted;
+    const char *wanted; /* the caller's */
     struct slot *slots;
     size_t size, used; /* size is a power of two */
     struct process *processes;
@@ -330,6 +330,7 @@ bool owners_may_read(const struct owners *owners) {
 
 bool owners_find(struct owners *owners, uint32_t inode, struct owner *owner) {
     const struct slot *slot = inode ? find(owners, inode) : NULL;
+
     if (inode && !slot && owners_may_read(owners)) {
         owners_forget(owners);
         slot = find(owners, inode);

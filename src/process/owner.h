@@ -23,7 +23,7 @@ struct owners;
 
 /* Where a socket is younger than what was read, /proc is read again, but for long in no more than
  * one part in `share` of the time. `wanted` is a pid or a name: where such a process is among those
- * that hold a socket, it is the owner; or NULL. Returns NULL with errno. */
+ * that hold a socket, it is the owner; or NULL. It is kept, not copied. Returns NULL with errno. */
 struct owners *owners_new(unsigned share, const char *wanted);
 void owners_free(struct owners *owners);
 
