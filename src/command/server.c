@@ -61,7 +61,7 @@ static const struct argp_option argp_options[] = {
 static void parse_bind(const struct argp_state *state, const char *value, struct options *options) {
     options->bind = value;
     if (strcmp(value, "any") == 0)
-        options->settings.address.ss_family = AF_UNSPEC;
+        options->settings.address = (struct sockaddr_storage){.ss_family = AF_UNSPEC};
     else
         usage_address(state, "--bind", value,
                       "an IPv4 or IPv6 address of this host, a link-local one with %DEVICE, or any",

@@ -343,7 +343,7 @@ class Limits(EndsTest):
 class Listening(EndsTest):
     def reachable(self):
         done = []
-        for host in "127.0.0.1", "::1":
+        for host in "127.0.0.1", "127.0.0.2", "::1":
             try:
                 self.assert_echoes(self.call(host))
                 done.append(host)
@@ -352,16 +352,17 @@ class Listening(EndsTest):
         return done
 
     def test_families(self):
-        for args, wanted in (((), ["127.0.0.1"]), (("--bind", "any"), ["127.0.0.1", "::1"]),
-                             (("--bind", "any", "-4"), ["127.0.0.1"]),
+        ipv4 = ["127.0.0.1", "127.0.0.2"]
+        for args, wanted in (((), ipv4[:1]), (("--bind", "any"), [*ipv4, "::1"]),
+                             (("--bind", "any", "-4"), ipv4), (("-4", "--bind", "any"), ipv4),
                              (("--bind", "any", "-6"), ["::1"]), (("--bind", "::1"), ["::1"]),
-                             (("--bind", "::"), ["127.0.0.1", "::1"])):
+                             (("--bind", "::"), [*ipv4, "::1"])):
             server = self.start_server(*args)
             self.assertEqual(self.reachable(), wanted, args)
             self.assertEqual(server.stop(), (0, ""))
 
     def test_loopback_only_is_said(self):
-        for args, said in ((), True), (("--bind", "any"), False):
+        for args, said in ((), True), (("--bind", "any"), False), (("--bind", "any", "-4"), False):
             server = self.spawn(TCPWATCH, "server", *args, stdout=-1, text=True)
             line = server.stdout.readline()
             self.assertEqual("for this host only (--bind any: for all)" in line, said, line)
