@@ -231,40 +231,6 @@ static void find_owner(struct watch *watch, struct connection *connection,
     watch->missed_owners |= !connection->owner_known;
 }
 
-static bool is_shown(const struct options *options, const struct event *event) {
-    const uint32_t states = options->common.selection.filter.states;
-
-    return event->kind == EVENT_LOST || states == 0 ||
-           (states & (TCP_STATE_BIT(event->from) | TCP_STATE_BIT(event->to)));
-}
-
-/* Whether a connection that ended with a FIN each way has gone to that state since `from`, although
- * no transition tells so. One that was met in TIME_WAIT had come since the look before. */
-static bool ended_through(const struct event *event, enum tcp_state state) {
-    const uint32_t from = TCP_STATE_BIT(event->from);
-    const uint32_t unmet = TCP_STATE_BIT(TCP_STATE_UNKNOWN) | TCP_STATE_BIT(TCP_STATE_TIME_WAIT);
-    const uint32_t handshake =
-        TCP_STATE_BIT(TCP_STATE_SYN_SENT) | TCP_STATE_BIT(TCP_STATE_SYN_RECV);
-    const uint32_t stood = unmet | handshake | TCP_STATE_BIT(TCP_STATE_ESTABLISHED);
-
-    switch (state) {
-    case TCP_STATE_ESTABLISHED:
-        return from & (unmet | handshake);
-    case TCP_STATE_FIN_WAIT1:
-        return event->to == TCP_STATE_TIME_WAIT && (from & stood);
-    case TCP_STATE_FIN_WAIT2:
-        return event->closed_first == SIDE_LOCAL &&
-               (from & (stood | TCP_STATE_BIT(TCP_STATE_FIN_WAIT1)));
-    case TCP_STATE_CLOSE_WAIT:
-        return event->closed_first == SIDE_REMOTE && (from & stood);
-    case TCP_STATE_LAST_ACK:
-        return event->closed_first == SIDE_REMOTE &&
-               (from & (stood | TCP_STATE_BIT(TCP_STATE_CLOSE_WAIT)));
-    default:
-        return false;
-    }
-}
-
 /* Whether that state, and no other, was one of the steps (tcp_state_skipped()). */
 static bool is_step(enum tcp_state state, const uint32_t *steps, size_t count) {
     for (size_t i = 0; i < count; i++)
@@ -285,14 +251,24 @@ static bool came_through(enum tcp_state to, enum tcp_state state) {
             is_step(state, steps, tcp_state_skipped(TCP_STATE_ESTABLISHED, to, steps)));
 }
 
+/* A closed event knows more of what was passed than the transitions before it. */
 static bool reaches(const struct event *event, enum tcp_state state) {
-    if (event->kind == EVENT_CLOSED)
-        return event->cause == CAUSE_FIN && ended_through(event, state);
     if (event->kind == EVENT_APPEARED)
         return !event->initial && came_through(event->to, state);
-    if (event->kind != EVENT_TRANSITION || state == TCP_STATE_UNKNOWN)
-        return false;
-    return event->to == state || is_step(state, event->skipped, event->skipped_count);
+    if (event->kind == EVENT_CLOSED)
+        return is_step(state, event->skipped, event->skipped_count);
+    return event->kind == EVENT_TRANSITION &&
+           (event->to == state || is_step(state, event->skipped, event->skipped_count));
+}
+
+/* Of what it passed unseen each state counts that it may have been in. */
+static bool is_shown(const struct options *options, const struct event *event) {
+    uint32_t went = TCP_STATE_BIT(event->from) | TCP_STATE_BIT(event->to);
+
+    for (size_t i = 0; i < event->skipped_count; i++)
+        went |= event->skipped[i];
+    return event->kind == EVENT_LOST || options->common.selection.filter.states == 0 ||
+           (options->common.selection.filter.states & went);
 }
 
 /* After the last event that is wanted only the end of what was shown is of interest. */
@@ -375,8 +351,12 @@ static void on_event(void *into, struct event *event) {
         if (first && event->kind == EVENT_HELD && options->common.selection.process)
             event->kind = EVENT_APPEARED;
     }
-    if (event->kind != EVENT_HELD && is_shown(options, event))
+    if (event->kind == EVENT_HELD)
+        return;
+    if (is_shown(options, event))
         show(watch, event, first && connection);
+    else if (event->kind == EVENT_CLOSED && !first) /* the summary counts how it ended */
+        summary_add(&watch->summary, event, false);
 }
 
 /* The source's observations go to the tracker. */

@@ -77,33 +77,51 @@ bool tcp_state_follows(enum tcp_state from, enum tcp_state to) {
     return to == TCP_STATE_CLOSE || (states[from].next & TCP_STATE_BIT(to));
 }
 
-/* All states on a way from `from` to anywhere, `from` itself left out, CLOSE never passed. */
-static uint32_t reachable(enum tcp_state from) {
-    uint32_t seen = states[from].next;
+/* All states on a way from `from` to anywhere that leads through none of `never`; `from` itself
+ * left out, CLOSE never passed. */
+static uint32_t reachable(enum tcp_state from, uint32_t never) {
+    uint32_t seen = states[from].next & ~never;
 
     for (size_t pass = 0; pass < TCP_STATE_COUNT; pass++)
         for (size_t state = 1; state < TCP_STATE_COUNT; state++)
             if (seen & TCP_STATE_BIT(state))
-                seen |= states[state].next;
+                seen |= states[state].next & ~never;
     return seen;
 }
 
-size_t tcp_state_skipped(enum tcp_state from, enum tcp_state to, uint32_t steps[TCP_SKIPPED_MAX]) {
+/* The steps on every way that leads through none of `never`; CLOSE is reached from the last. */
+static size_t steps_between(enum tcp_state from, enum tcp_state to, uint32_t never,
+                            uint32_t steps[TCP_SKIPPED_MAX]) {
     size_t count = 0;
 
-    if (from >= TCP_STATE_COUNT || to >= TCP_STATE_COUNT || tcp_state_follows(from, to))
-        return 0;
     for (int rank = states[from].rank + 1; rank < states[to].rank; rank++) {
         uint32_t mask = 0;
 
         for (size_t state = 1; state < TCP_STATE_COUNT; state++)
-            if (states[state].rank == rank && (reachable(from) & TCP_STATE_BIT(state)) &&
-                (reachable((enum tcp_state)state) & TCP_STATE_BIT(to)))
+            if (states[state].rank == rank && (reachable(from, never) & TCP_STATE_BIT(state)) &&
+                (to == TCP_STATE_CLOSE ||
+                 (reachable((enum tcp_state)state, never) & TCP_STATE_BIT(to))))
                 mask |= TCP_STATE_BIT(state);
         if (mask && count < TCP_SKIPPED_MAX)
             steps[count++] = mask;
     }
     return count;
+}
+
+size_t tcp_state_skipped(enum tcp_state from, enum tcp_state to, uint32_t steps[TCP_SKIPPED_MAX]) {
+    if (from >= TCP_STATE_COUNT || to >= TCP_STATE_COUNT || tcp_state_follows(from, to))
+        return 0;
+    return steps_between(from, to, 0, steps);
+}
+
+size_t tcp_state_skipped_by_fin(enum tcp_state from, enum tcp_state to, bool this_side_first,
+                                uint32_t steps[TCP_SKIPPED_MAX]) {
+    const uint32_t first = BIT(FIN_WAIT1) | BIT(FIN_WAIT2) | BIT(TIME_WAIT),
+                   last = BIT(CLOSE_WAIT) | BIT(LAST_ACK);
+
+    if (from >= TCP_STATE_COUNT || to >= TCP_STATE_COUNT)
+        return 0;
+    return steps_between(from, to, BIT(CLOSING) | (this_side_first ? last : first), steps);
 }
 
 bool tcp_state_stood(enum tcp_state state) {

@@ -52,6 +52,11 @@ bool tcp_state_follows(enum tcp_state from, enum tcp_state to);
 #define TCP_SKIPPED_MAX 4
 size_t tcp_state_skipped(enum tcp_state from, enum tcp_state to, uint32_t steps[TCP_SKIPPED_MAX]);
 
+/* The same where it is known that FINs both ways ended the connection, and which side sent its own
+ * first: then CLOSE follows only LAST_ACK or TIME_WAIT. */
+size_t tcp_state_skipped_by_fin(enum tcp_state from, enum tcp_state to, bool this_side_first,
+                                uint32_t steps[TCP_SKIPPED_MAX]);
+
 /* Whether a connection in this state has been ESTABLISHED before, or is. */
 bool tcp_state_stood(enum tcp_state state);
 

@@ -95,12 +95,13 @@ struct event {
 
     /* appeared: to. transition: from, to, dwell. stuck: to, dwell. */
     enum tcp_state from, to;
-    int64_t dwell_ns;     /* time in `from`, as far as it was watched; -1: not known at all */
-    bool dwell_at_least;  /* the stay began before it was watched */
-    bool exact;           /* the moment itself was seen, not only the next walk */
-    bool acted;           /* its owner did it, who may have let go of the socket by that */
-    bool initial;         /* appeared: stood there when the watch began */
-    size_t skipped_count; /* steps passed unseen */
+    int64_t dwell_ns;    /* time in `from`, as far as it was watched; -1: not known at all */
+    bool dwell_at_least; /* the stay began before it was watched */
+    bool exact;          /* the moment itself was seen, not only the next walk */
+    bool acted;          /* its owner did it, who may have let go of the socket by that */
+    bool initial;        /* appeared: stood there when the watch began */
+    size_t
+        skipped_count; /* steps passed unseen between `from` and `to`: of transition and closed */
     uint32_t skipped[TCP_SKIPPED_MAX]; /* masks of states, see tcp_state_skipped() */
 
     /* closed */

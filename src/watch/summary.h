@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The account of a watch: fed with the events that were shown.
+ * The account of a watch: fed with the events that were shown, and with the ends of connections of
+ * which one was.
  */
 #ifndef TCPWATCH_WATCH_SUMMARY_H
 #define TCPWATCH_WATCH_SUMMARY_H

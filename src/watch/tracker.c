@@ -337,29 +337,58 @@ static void take_back_explanation(struct tracker *tracker, struct connection *co
     connection->explained = false;
 }
 
-static void emit_closed(struct tracker *tracker, struct connection *connection, enum tcp_state from,
-                        const struct freed *freed, int64_t at_ns) {
+/* The steps passed unseen, as far as is known which side closed first. */
+static size_t skipped(enum tcp_state from, enum tcp_state to, enum side closed_first,
+                      uint32_t steps[TCP_SKIPPED_MAX]) {
+    return closed_first == SIDE_UNKNOWN
+               ? tcp_state_skipped(from, to, steps)
+               : tcp_state_skipped_by_fin(from, to, closed_first == SIDE_LOCAL, steps);
+}
+
+/* What is to be told of the end with which a connection goes to `to`. */
+static struct event closed_event(const struct tracker *tracker, struct connection *connection,
+                                 enum tcp_state from, enum tcp_state to, const struct freed *freed,
+                                 int64_t at_ns) {
     struct event event = {
         .kind = EVENT_CLOSED,
         .at_ns = at_ns,
         .connection = connection,
         .socket = freed ? freed->last : NULL,
         .from = from,
-        .to = connection->state,
+        .to = to,
         .held = !connection->freed && connection->inode && !tracker->reused,
         .seen_ns = tracker->asked ? at_ns - ASKED_NS : tracker->ended_ns[1],
         .exact = tracker->exact && tracker->told_from == from,
     };
+    /* One that was met in TIME_WAIT had come since the look before. */
+    const bool unmet = from == TCP_STATE_UNKNOWN || from == TCP_STATE_TIME_WAIT;
+
+    verdict_close(&event, freed);
+    if (event.cause == CAUSE_FIN)
+        event.skipped_count =
+            skipped(unmet ? TCP_STATE_SYN_SENT : from, to, event.closed_first, event.skipped);
+    return event;
+}
+
+static void emit_closed(struct tracker *tracker, struct event *event) {
+    struct connection *connection = event->connection;
 
     connection->closed_due = false;
-    if (connection->over || from == TCP_STATE_LISTEN)
+    if (connection->over || event->from == TCP_STATE_LISTEN)
         return;
-    explain_loss(tracker, connection, from);
-    verdict_close(&event, freed);
+    explain_loss(tracker, connection, event->from);
     connection->over = true;
-    emit(tracker, &event);
+    emit(tracker, event);
     free(connection->totals);
     connection->totals = NULL;
+}
+
+static void close_now(struct tracker *tracker, struct connection *connection, enum tcp_state from,
+                      const struct freed *freed, int64_t at_ns) {
+    struct event event =
+        closed_event(tracker, connection, from, (enum tcp_state)connection->state, freed, at_ns);
+
+    emit_closed(tracker, &event);
 }
 
 /* Enters a state: sets the clocks of the stay. */
@@ -411,7 +440,7 @@ static void emit_held(struct tracker *tracker, struct connection *connection,
 }
 
 static void transition(struct tracker *tracker, struct connection *connection, enum tcp_state to,
-                       const struct socket *socket, int64_t at_ns) {
+                       const struct socket *socket, enum side closed_first, int64_t at_ns) {
     struct event event = {
         .kind = EVENT_TRANSITION,
         .at_ns = at_ns,
@@ -424,7 +453,9 @@ static void transition(struct tracker *tracker, struct connection *connection, e
         .dwell_at_least = !connection->since_seen,
     };
 
-    event.skipped_count = tcp_state_skipped(event.from, to, event.skipped);
+    if (to == TCP_STATE_TIME_WAIT)
+        closed_first = verdict_first_in_time_wait(connection, event.from);
+    event.skipped_count = skipped(event.from, to, closed_first, event.skipped);
     enter(connection, to, at_ns, true);
     emit(tracker, &event);
 }
@@ -455,7 +486,7 @@ static void speak_if_stuck(struct connection *connection, struct tracker *tracke
 static void close_in_time_wait(struct tracker *tracker, struct connection *connection,
                                enum tcp_state from, int64_t at_ns) {
     if (connection->freed) {
-        emit_closed(tracker, connection, from, NULL, at_ns);
+        close_now(tracker, connection, from, NULL, at_ns);
         return;
     }
     connection->closed_due = true;
@@ -468,13 +499,16 @@ static void gone(struct tracker *tracker, struct connection *connection, const s
                  int64_t at_ns) {
     const enum tcp_state from = connection->state;
     /* After shutdown() a process may hold a socket for longer than its minisock stands. */
-    const bool awaits_message = !connection->freed;
+    const bool awaits_message = !connection->freed, was_over = from == TCP_STATE_TIME_WAIT;
+    struct event closed;
 
     if (connection->closed_due)
-        emit_closed(tracker, connection, connection->before_wait, freed, at_ns);
-    transition(tracker, connection, TCP_STATE_CLOSE, freed ? freed->last : NULL, at_ns);
-    if (from != TCP_STATE_TIME_WAIT)
-        emit_closed(tracker, connection, from, freed, at_ns);
+        close_now(tracker, connection, connection->before_wait, freed, at_ns);
+    closed = closed_event(tracker, connection, from, TCP_STATE_CLOSE, freed, at_ns);
+    transition(tracker, connection, TCP_STATE_CLOSE, freed ? freed->last : NULL,
+               was_over ? SIDE_UNKNOWN : closed.closed_first, at_ns);
+    if (!was_over)
+        emit_closed(tracker, &closed);
     connection->over = true;
     connection->missing = false;
     tracker->tombstones++;
@@ -507,7 +541,7 @@ static void forget_former(struct tracker *tracker, struct connection *connection
     take_back_explanation(tracker, connection);
     tracker->reused = true;
     if (connection->closed_due)
-        emit_closed(tracker, connection, connection->before_wait, NULL, at_ns);
+        close_now(tracker, connection, connection->before_wait, NULL, at_ns);
     if (!is_tombstone(connection) && connection->state != TCP_STATE_TIME_WAIT) {
         connection->freed = false;
         gone(tracker, connection, NULL, at_ns);
@@ -557,7 +591,7 @@ void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t 
         if (accepted)
             emit_held(tracker, connection, socket, at_ns);
         if (from != socket->state)
-            transition(tracker, connection, socket->state, socket, at_ns);
+            transition(tracker, connection, socket->state, socket, SIDE_UNKNOWN, at_ns);
         else
             speak_if_stuck(connection, tracker, socket, at_ns);
     }
@@ -581,7 +615,7 @@ static void lived_between_walks(struct tracker *tracker, const struct freed *fre
     }
     connection->freed = true;
     emit_appeared(tracker, connection, freed->last, at_ns);
-    emit_closed(tracker, connection, TCP_STATE_UNKNOWN, freed, at_ns);
+    close_now(tracker, connection, TCP_STATE_UNKNOWN, freed, at_ns);
     connection->over = true;
     tracker->tombstones++;
     forget(tracker, connection);
@@ -607,7 +641,7 @@ static void succeed(struct tracker *tracker, struct connection *connection,
         emit_appeared(tracker, connection, successor, at_ns);
     }
     if (connection->closed_due)
-        emit_closed(tracker, connection, connection->before_wait, NULL, at_ns);
+        close_now(tracker, connection, connection->before_wait, NULL, at_ns);
     tracker_seen(tracker, successor, at_ns);
 }
 
@@ -768,7 +802,7 @@ void tracker_moved(struct tracker *tracker, const struct move *move) {
     } else {
         update(connection, socket, move->at_ns);
         connection->owner_known |= move->owner != NULL;
-        transition(tracker, connection, socket->state, socket, move->at_ns);
+        transition(tracker, connection, socket->state, socket, SIDE_UNKNOWN, move->at_ns);
         connection->walk = tracker->walk;
         /* It has outlived them. */
         connection->reset_received = connection->reset_sent = false;
@@ -930,7 +964,7 @@ int64_t tracker_settle(struct tracker *tracker, int64_t at_ns) {
         else if (connection->missing)
             await_missing(tracker, at_ns);
         else if (connection->closed_due)
-            emit_closed(tracker, connection, connection->before_wait, NULL, at_ns);
+            close_now(tracker, connection, connection->before_wait, NULL, at_ns);
     }
     /* What the next walk has missed explains most of it, once it is settled. */
     if (tracker->lost && tracker->lost_walk < tracker->walk &&

@@ -24,6 +24,10 @@ void verdict_observe_peer(struct connection *connection, const struct socket *pe
         connection->not_crossed = true;
 }
 
+enum side verdict_first_in_time_wait(const struct connection *connection, enum tcp_state from) {
+    return from != TCP_STATE_CLOSING && connection->not_crossed ? SIDE_LOCAL : SIDE_UNKNOWN;
+}
+
 void verdict_observe(struct connection *connection, const struct socket *socket) {
     const uint32_t before_fin =
         TCP_STATE_BIT(TCP_STATE_ESTABLISHED) | TCP_STATE_BIT(TCP_STATE_CLOSE_WAIT);
@@ -137,9 +141,7 @@ static void decide_cause(struct event *event, const struct freed *freed) {
 
     if (event->to == TCP_STATE_TIME_WAIT) {
         event->cause = CAUSE_FIN;
-        /* From CLOSING both ends go to TIME_WAIT: the two FINs crossed, none was first. */
-        if (event->from != TCP_STATE_CLOSING && connection->not_crossed)
-            event->closed_first = SIDE_LOCAL;
+        event->closed_first = verdict_first_in_time_wait(connection, event->from);
     } else if (connection->traced && !connection->minisock) {
         decide_traced(event, last);
     } else if (last && event->from != TCP_STATE_UNKNOWN && !is_handshake(event->from) &&

@@ -13,6 +13,10 @@ void verdict_observe(struct connection *connection, const struct socket *socket)
 /* Notes what the other end tells, where it is on this host; NULL: nothing. */
 void verdict_observe_peer(struct connection *connection, const struct socket *peer);
 
+/* Which side has sent its FIN first, of a connection that goes from that state to TIME_WAIT. From
+ * CLOSING both ends go there: the two FINs crossed, and none was first. */
+enum side verdict_first_in_time_wait(const struct connection *connection, enum tcp_state from);
+
 /* What is known of a socket that is over. */
 struct freed {
     const struct socket *last; /* its last counters; NULL: it was not freed yet */

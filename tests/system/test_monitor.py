@@ -383,6 +383,28 @@ class Filters(NetworkTest):
                          [("transition", "CLOSE_WAIT", "ESTABLISHED"),
                           ("transition", "CLOSE", "CLOSE_WAIT"), ("closed", "CLOSE", None)])
 
+    def test_states_that_must_have_been_passed(self):
+        """And how those ended of which something was shown is counted, whatever was shown of it."""
+        listener = self.listen()
+        server, client = self.connect(listener)
+        port = client.getsockname()[1]
+        shown = {"fin-wait-2": {port}, "last-ack": {9998}, "established": {port, 9998}}
+        monitors = [(ports, self.monitor("-p", "9998", "--interval=500ms", "--state", state))
+                    for state, ports in shown.items()]
+        time.sleep(0.7)
+        client.close()
+        server.close()
+        quick_connections(listener, 1)
+        time.sleep(0.7)
+        for ports, monitor in monitors:
+            monitor.stop()
+            self.assertEqual({event["local"]["port"] for event in monitor.events
+                              if event["event"] == "transition" and event["from"] != "TIME_WAIT"},
+                             ports)
+            summary = monitor.events[-1]
+            self.assertEqual((summary["connections"], summary["ended"], summary["open"]),
+                             (2 * len(ports), {"fin": 2 * len(ports)}, 0))
+
     def test_families_and_mapped_addresses(self):
         listener = self.listen("::", 9998)
         self.connect(listener, ("127.0.0.1", 9998))

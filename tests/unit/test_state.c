@@ -74,6 +74,53 @@ static void skipped_states_are_those_on_every_way(void **state) {
     }
 }
 
+static void skipped_states_are_on_the_way_of_the_side(void **state) {
+    static const struct {
+        enum tcp_state from, to;
+        bool first;
+        size_t count;
+        uint32_t steps[TCP_SKIPPED_MAX];
+    } rows[] = {
+        {TCP_STATE_ESTABLISHED,
+         TCP_STATE_TIME_WAIT,
+         true,
+         2,
+         {TCP_STATE_BIT(TCP_STATE_FIN_WAIT1), TCP_STATE_BIT(TCP_STATE_FIN_WAIT2)}},
+        {TCP_STATE_FIN_WAIT1, TCP_STATE_TIME_WAIT, true, 1, {TCP_STATE_BIT(TCP_STATE_FIN_WAIT2)}},
+        {TCP_STATE_FIN_WAIT2, TCP_STATE_TIME_WAIT, true, 0, {0}},
+        {TCP_STATE_ESTABLISHED,
+         TCP_STATE_CLOSE,
+         false,
+         2,
+         {TCP_STATE_BIT(TCP_STATE_CLOSE_WAIT), TCP_STATE_BIT(TCP_STATE_LAST_ACK)}},
+        {TCP_STATE_CLOSE_WAIT, TCP_STATE_CLOSE, false, 1, {TCP_STATE_BIT(TCP_STATE_LAST_ACK)}},
+        {TCP_STATE_LAST_ACK, TCP_STATE_CLOSE, false, 0, {0}},
+        {TCP_STATE_SYN_RECV,
+         TCP_STATE_CLOSE,
+         false,
+         3,
+         {TCP_STATE_BIT(TCP_STATE_ESTABLISHED), TCP_STATE_BIT(TCP_STATE_CLOSE_WAIT),
+          TCP_STATE_BIT(TCP_STATE_LAST_ACK)}},
+        {TCP_STATE_SYN_SENT,
+         TCP_STATE_CLOSE,
+         true,
+         4,
+         {TCP_STATE_BIT(TCP_STATE_ESTABLISHED), TCP_STATE_BIT(TCP_STATE_FIN_WAIT1),
+          TCP_STATE_BIT(TCP_STATE_FIN_WAIT2), TCP_STATE_BIT(TCP_STATE_TIME_WAIT)}},
+        {TCP_STATE_COUNT, TCP_STATE_CLOSE, true, 0, {0}},
+        {TCP_STATE_ESTABLISHED, (enum tcp_state)200, true, 0, {0}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        uint32_t steps[TCP_SKIPPED_MAX] = {0};
+
+        assert_int_equal(tcp_state_skipped_by_fin(rows[i].from, rows[i].to, rows[i].first, steps),
+                         rows[i].count);
+        assert_memory_equal(steps, rows[i].steps, sizeof(steps));
+    }
+}
+
 /* Whatever was seen first and next: no step is empty, and none is one of the two ends. */
 static void steps_between_any_two_states_make_sense(void **state) {
     (void)state;
@@ -117,6 +164,7 @@ int main(void) {
         cmocka_unit_test(names_in_any_spelling_are_one_state),
         cmocka_unit_test(every_name_reads_back),
         cmocka_unit_test(skipped_states_are_those_on_every_way),
+        cmocka_unit_test(skipped_states_are_on_the_way_of_the_side),
         cmocka_unit_test(steps_between_any_two_states_make_sense),
         cmocka_unit_test(what_needs_attention_sorts_first),
         cmocka_unit_test(legal_transitions),
