@@ -360,13 +360,24 @@ static void on_event(void *into, struct event *event) {
 }
 
 /* The source's observations go to the tracker. */
-static void on_begin_walk(void *into) {
-    struct watch *watch = into;
-
+static void begin_walk(struct watch *watch) {
     if (watch->owners)
         owners_forget(watch->owners);
     watch->walking = true;
+}
+
+static void on_begin_walk(void *into) {
+    struct watch *watch = into;
+
+    begin_walk(watch);
     tracker_begin_walk(watch->tracker);
+}
+
+static void on_begin_check(void *into) {
+    struct watch *watch = into;
+
+    begin_walk(watch);
+    tracker_begin_check(watch->tracker);
 }
 
 static void on_seen(void *into, const struct socket *socket, int64_t at_ns) {
@@ -591,6 +602,7 @@ static int run(const struct options *options) {
     const struct observer observer = {
         .into = &watch,
         .begin_walk = on_begin_walk,
+        .begin_check = on_begin_check,
         .seen = on_seen,
         .end_walk = on_end_walk,
         .freed = on_freed,

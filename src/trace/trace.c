@@ -439,7 +439,7 @@ static bool take_seen(void *into, const struct socket *socket, int64_t at_ns) {
     return true;
 }
 
-static int walk(struct trace_source *source) {
+static int walk(struct trace_source *source, void (*begin)(void *into)) {
     const struct observer *observer = source->observer;
     const int64_t began_ns = clock_now();
 
@@ -447,7 +447,7 @@ static int walk(struct trace_source *source) {
     source->gap_ns = 0;
     waiting_clear(&source->waiting);
     minisocks_clear(&source->minisocks);
-    observer->begin_walk(observer->into);
+    begin(observer->into);
     if (spaces_dump(source->spaces, source->filter, STATES, take_seen, source) < 0)
         return -1;
     source->walked_ns = clock_now();
@@ -594,6 +594,10 @@ static bool gap_is_due(const struct trace_source *source) {
            (!trace_source_is_behind(source) || now_ns - source->gap_ns >= GAP_MAX_NS);
 }
 
+static int walk_and_read(struct trace_source *source, void (*begin)(void *into)) {
+    return walk(source, begin) < 0 || read_ring(source) < 0 ? -1 : 0;
+}
+
 /* Nothing is read before the first walk: of a connection that was told already, what it does until
  * the walk meets it would come too late. */
 static int step(struct trace_source *source) {
@@ -601,11 +605,11 @@ static int step(struct trace_source *source) {
     if (source->walked_ns && read_ring(source) < 0)
         return -1;
     note_quiet(source);
-    if (source->walk_due && (walk(source) < 0 || read_ring(source) < 0))
+    if (source->walk_due && walk_and_read(source, source->observer->begin_walk) < 0)
         return -1;
     if (has_lost(source) && source->gap_ns == 0)
         source->gap_ns = clock_now();
-    if (gap_is_due(source) && (walk(source) < 0 || read_ring(source) < 0))
+    if (gap_is_due(source) && walk_and_read(source, source->observer->begin_walk) < 0)
         return -1;
     if (trace_source_is_behind(source)) {
         source->next_look_ns = 0;
@@ -692,7 +696,11 @@ int trace_source_catch_up(struct trace_source *source) {
         if (step(source) < 0)
             return -1;
     } while (trace_source_is_behind(source) && ++reads < READS_OF_ALL);
-    if (source->gap_ns && walk(source) < 0)
+    if (source->gap_ns && walk_and_read(source, source->observer->begin_walk) < 0)
+        return -1;
+    /* A kernel may keep moves from the program without counting them: what stands in the end, and
+     * what does not, tells. */
+    if (source->bpf->bss->has_met && walk_and_read(source, source->observer->begin_check) < 0)
         return -1;
     while (!ask(source, now_ns))
         ;

@@ -107,10 +107,10 @@ struct event {
     /* closed */
     enum cause cause;
     enum side closed_first;
-    int error;           /* errno that the application got; 0: none, or not known */
-    bool held;           /* ended, and a process still has it open */
-    uint32_t unread;     /* bytes that this side had not read as it aborted it; 0: not known */
-    int64_t seen_ns;     /* when it was still seen to stand, for the last time */
+    int error;       /* errno that the application got; 0: none, or not known */
+    bool held;       /* ended, and a process still has it open; false where the end was traced */
+    uint32_t unread; /* bytes that this side had not read as it aborted it; 0: not known */
+    int64_t seen_ns; /* when it was still seen to stand, for the last time */
     int64_t lifetime_ns; /* -1: not known */
     struct totals totals;
 

@@ -33,6 +33,8 @@ struct move {
 struct observer {
     void *into;
     void (*begin_walk)(void *into);
+    /* A walk that tells nothing new: only what has become of that which was told. */
+    void (*begin_check)(void *into);
     void (*seen)(void *into, const struct socket *socket, int64_t at_ns);
     void (*end_walk)(void *into, int64_t at_ns);
     /* A full socket was freed. successor: the minisock at its addresses, or NULL; its cookie is

@@ -81,6 +81,9 @@ struct tracker {
     int64_t stuck_look_ns;    /* when to look at stays again */
     int64_t doubt_ns;         /* when to doubt the next ones */
     uint32_t turn, turns;     /* whose turn it is then: see is_in_doubt() */
+    bool walking;             /* between tracker_begin_walk() and tracker_end_walk() */
+    bool checking;            /* and what is not known is passed by */
+    bool traces;              /* its source tells of every move */
     bool exact;               /* what is observed now is told at its moment, */
     enum tcp_state told_from; /* and what it went from: another, where a move was missed */
     bool acted;               /* and its owner did it */
@@ -356,7 +359,7 @@ static struct event closed_event(const struct tracker *tracker, struct connectio
         .socket = freed ? freed->last : NULL,
         .from = from,
         .to = to,
-        .held = !connection->freed && connection->inode && !tracker->reused,
+        .held = !connection->freed && connection->inode && !tracker->reused && !tracker->traces,
         .seen_ns = tracker->asked ? at_ns - ASKED_NS : tracker->ended_ns[1],
         .exact = tracker->exact && tracker->told_from == from,
     };
@@ -558,6 +561,8 @@ void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t 
     if (socket->state == TCP_STATE_CLOSE)
         return;
     connection = find_or_rename(tracker, socket);
+    if (!connection && tracker->checking)
+        return;
     /* What the socket has left behind that connects again: both have the cookie. */
     if (connection && is_minisock(socket) && has_other_ends(connection, socket))
         return;
@@ -567,6 +572,13 @@ void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t 
     }
     if (connection && is_tombstone(connection))
         return;
+    /* The move itself may not be read yet. Where it was not told, the connection is looked at once
+     * more, as one that the walk has missed. */
+    if (connection && tracker->traces && tracker->walking && !connection->minisock &&
+        connection->state != socket->state) {
+        fill_in_port(connection, socket);
+        return;
+    }
     if (!connection) {
         connection = add(tracker, socket, at_ns, tracker->ended_ns[0] != 0);
         if (!connection) {
@@ -772,6 +784,7 @@ void tracker_moved(struct tracker *tracker, const struct move *move) {
     const struct freed freed = {.last = socket};
     bool met;
 
+    tracker->traces = true;
     if (connection && begins_anew(tracker, connection, move)) {
         forget_former(tracker, connection, move->at_ns);
         connection = NULL;
@@ -829,6 +842,12 @@ void tracker_ended(struct tracker *tracker, uint64_t cookie, int64_t at_ns) {
 
 void tracker_begin_walk(struct tracker *tracker) {
     tracker->walk++;
+    tracker->walking = true;
+}
+
+void tracker_begin_check(struct tracker *tracker) {
+    tracker_begin_walk(tracker);
+    tracker->checking = true;
 }
 
 static void limit_tombstones(struct tracker *tracker) {
@@ -854,6 +873,7 @@ static void await_missing(struct tracker *tracker, int64_t at_ns) {
 void tracker_end_walk(struct tracker *tracker, int64_t at_ns) {
     struct connection *connection, *next;
 
+    tracker->walking = tracker->checking = false;
     HASH_ITER(hh, tracker->table, connection, next) {
         if (connection->walk == tracker->walk || is_tombstone(connection))
             continue;
@@ -1067,13 +1087,20 @@ int64_t tracker_look_for_stuck(struct tracker *tracker, int64_t at_ns) {
     return tracker->stuck_look_ns;
 }
 
-void tracker_finish(struct tracker *tracker, int64_t at_ns) {
+/* Settles all that waits, and tells of what was lost before that walk. */
+static void settle_all(struct tracker *tracker, uint32_t lost_walk, int64_t at_ns) {
     tracker->settle_ns = 0;
     tracker->missing_ns = 1;
     tracker->missing_walk = UINT32_MAX;
-    tracker->lost_walk = 0;
-    tracker->lost_late = 0;
+    tracker->lost_walk = lost_walk;
     tracker_settle(tracker, at_ns);
+}
+
+void tracker_finish(struct tracker *tracker, int64_t at_ns) {
+    settle_all(tracker, UINT32_MAX, at_ns);
+    tracker->lost_late = 0;
+    /* What was missing may have been found in TIME_WAIT: that explains a loss, too. */
+    settle_all(tracker, 0, at_ns);
 }
 
 void tracker_lost(struct tracker *tracker, uint64_t count) {

@@ -34,6 +34,7 @@ struct tracker *tracker_new(const struct tracker_settings *settings);
 void tracker_free(struct tracker *tracker);
 
 void tracker_begin_walk(struct tracker *tracker);
+void tracker_begin_check(struct tracker *tracker); /* a walk that meets nobody new */
 void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t at_ns);
 void tracker_end_walk(struct tracker *tracker, int64_t at_ns);
 

@@ -1937,6 +1937,69 @@ static void the_other_end_in_time_wait_proves_the_fin_of_a_held_socket(void **st
     }
 }
 
+/* What tells of every move may have passed some over, and others may not be read yet. */
+static void a_walk_of_what_is_told_of_waits_for_the_moves(void **state) {
+    struct watch *watch = watch_traced_in(TCP_STATE_ESTABLISHED);
+
+    (void)state;
+    stand(watch, 2, TCP_STATE_ESTABLISHED);
+    move(watch, 2, TCP_STATE_SYN_RECV, TCP_STATE_ESTABLISHED);
+    forget(watch);
+    stand(watch, 1, TCP_STATE_CLOSE_WAIT);
+    stand(watch, 2, TCP_STATE_CLOSE_WAIT);
+    walk(watch);
+    expect(watch, "");
+    move(watch, 2, TCP_STATE_ESTABLISHED, TCP_STATE_CLOSE_WAIT);
+    expect(watch, "2 ESTABLISHED>CLOSE_WAIT after 2 exact\n");
+    pass(watch, LATE);
+    expect(watch, "1 ESTABLISHED>CLOSE_WAIT after >204\n");
+    stand(watch, 3, TCP_STATE_ESTABLISHED);
+    walk(watch);
+    expect(watch, "3 appeared ESTABLISHED\n");
+    watch_free(watch);
+}
+
+static void at_the_end_all_that_moved_without_a_word_is_looked_for(void **state) {
+    struct watch *watch = watch_traced_in(TCP_STATE_ESTABLISHED);
+
+    (void)state;
+    for (uint64_t cookie = 2; cookie <= 3; cookie++) {
+        stand(watch, cookie, TCP_STATE_FIN_WAIT1);
+        move(watch, cookie, TCP_STATE_ESTABLISHED, TCP_STATE_FIN_WAIT1);
+    }
+    forget(watch);
+    vanish(watch, 1);
+    vanish(watch, 2);
+    stand_mini(watch, 3, TCP_STATE_TIME_WAIT);
+    walk(watch);
+    expect(watch, "");
+    tracker_lost(watch->tracker, 4);
+    tracker_finish(watch->tracker, watch->now_ns);
+    expect(watch, "1 ESTABLISHED>CLOSE after >104\n1 closed CLOSE unknown\n"
+                  "2 FIN_WAIT1>CLOSE after 4\n2 closed CLOSE unknown\n"
+                  "3 FIN_WAIT1>TIME_WAIT after 2 by FIN_WAIT2|CLOSING\n"
+                  "3 closed TIME_WAIT fin\nlost 1\n");
+    watch_free(watch);
+}
+
+static void a_check_meets_nobody_new(void **state) {
+    struct watch *watch = watch_traced_in(TCP_STATE_ESTABLISHED);
+
+    (void)state;
+    move(watch, 2, TCP_STATE_SYN_RECV, TCP_STATE_ESTABLISHED);
+    forget(watch);
+    tracker_begin_check(watch->tracker);
+    tracker_seen(watch->tracker, stand(watch, 1, TCP_STATE_CLOSE_WAIT), watch->now_ns);
+    tracker_seen(watch->tracker, stand(watch, 2, TCP_STATE_ESTABLISHED), watch->now_ns);
+    tracker_seen(watch->tracker, stand(watch, 3, TCP_STATE_ESTABLISHED), watch->now_ns);
+    tracker_end_walk(watch->tracker, watch->now_ns);
+    tracker_finish(watch->tracker, watch->now_ns);
+    expect(watch, "1 ESTABLISHED>CLOSE_WAIT after >102\n");
+    walk(watch);
+    expect(watch, "3 appeared ESTABLISHED\n");
+    watch_free(watch);
+}
+
 static void a_request_ends_where_it_is_not_there_any_more(void **state) {
     struct watch *watch = watch_traced();
     struct socket request = socket_of(1, TCP_STATE_SYN_RECV);
@@ -2274,6 +2337,9 @@ int main(void) {
         cmocka_unit_test(a_polled_socket_that_stands_again_is_another_connection),
         cmocka_unit_test(a_minisock_left_behind_is_not_the_next_connection),
         cmocka_unit_test(the_other_end_in_time_wait_proves_the_fin_of_a_held_socket),
+        cmocka_unit_test(a_walk_of_what_is_told_of_waits_for_the_moves),
+        cmocka_unit_test(at_the_end_all_that_moved_without_a_word_is_looked_for),
+        cmocka_unit_test(a_check_meets_nobody_new),
         cmocka_unit_test(a_request_ends_where_it_is_not_there_any_more),
         cmocka_unit_test(the_end_of_what_nobody_knows_is_nothing),
         cmocka_unit_test(a_listener_that_is_traced_is_not_closed),
