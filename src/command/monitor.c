@@ -450,6 +450,10 @@ static void on_ended(void *into, uint64_t cookie, int64_t at_ns) {
     tracker_ended(((struct watch *)into)->tracker, cookie, at_ns);
 }
 
+static void on_nameless(void *into, const struct socket *last, int64_t at_ns) {
+    tracker_nameless(((struct watch *)into)->tracker, last, at_ns);
+}
+
 static void on_lost(void *into, uint64_t count) {
     tracker_lost(((struct watch *)into)->tracker, count);
 }
@@ -606,6 +610,7 @@ static int run(const struct options *options) {
         .seen = on_seen,
         .end_walk = on_end_walk,
         .freed = on_freed,
+        .nameless = on_nameless,
         .moved = on_moved,
         .ended = on_ended,
         .lost = on_lost,

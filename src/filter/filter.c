@@ -210,13 +210,16 @@ bool ports_contain(const struct ports *ports, uint16_t port) {
     return false;
 }
 
-static bool ports_match(const struct filter *filter, const struct socket *socket) {
-    const struct ports *either = &filter->either;
+/* lost: the socket has lost what it has none of. */
+static bool port_fits(const struct ports *ports, uint16_t port, bool lost) {
+    return ports->count == 0 || (lost && port == 0) || ports_contain(ports, port);
+}
 
-    return (either->count == 0 || ports_contain(either, socket->local_port) ||
-            ports_contain(either, socket->remote_port)) &&
-           (filter->local.count == 0 || ports_contain(&filter->local, socket->local_port)) &&
-           (filter->remote.count == 0 || ports_contain(&filter->remote, socket->remote_port));
+static bool ports_match(const struct filter *filter, const struct socket *socket, bool lost) {
+    return (port_fits(&filter->either, socket->local_port, lost) ||
+            port_fits(&filter->either, socket->remote_port, lost)) &&
+           port_fits(&filter->local, socket->local_port, lost) &&
+           port_fits(&filter->remote, socket->remote_port, lost);
 }
 
 bool prefix_is_ipv4(const struct prefix *prefix) {
@@ -241,10 +244,18 @@ static bool addresses_match(const struct filter *filter, const struct socket *so
     return filter->address_count == 0;
 }
 
+static bool family_matches(const struct filter *filter, const struct socket *socket) {
+    return filter->family == FILTER_ANY_FAMILY || (filter->family == FILTER_INET6) == socket->inet6;
+}
+
 bool filter_matches(const struct filter *filter, const struct socket *socket) {
-    if (filter->family != FILTER_ANY_FAMILY && (filter->family == FILTER_INET6) != socket->inet6)
-        return false;
-    return ports_match(filter, socket) && addresses_match(filter, socket);
+    return family_matches(filter, socket) && ports_match(filter, socket, false) &&
+           addresses_match(filter, socket);
+}
+
+bool filter_may_match(const struct filter *filter, const struct socket *socket) {
+    return family_matches(filter, socket) && ports_match(filter, socket, true) &&
+           (address_is_unspecified(&socket->local) || addresses_match(filter, socket));
 }
 
 void filter_free(struct filter *filter) {

@@ -61,6 +61,9 @@ bool ports_contain(const struct ports *ports, uint16_t port);
 /* Whether the socket is one to watch, its state left aside. */
 bool filter_matches(const struct filter *filter, const struct socket *socket);
 
+/* Whether it may have been one, before it lost the ports that are 0, and maybe its own address. */
+bool filter_may_match(const struct filter *filter, const struct socket *socket);
+
 void filter_free(struct filter *filter);
 
 #endif

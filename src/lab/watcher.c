@@ -39,6 +39,10 @@ static void on_freed(void *into, const struct socket *last, const struct socket 
     tracker_freed(((struct watcher *)into)->tracker, last, successor, peer, at_ns);
 }
 
+static void on_nameless(void *into, const struct socket *last, int64_t at_ns) {
+    tracker_nameless(((struct watcher *)into)->tracker, last, at_ns);
+}
+
 static void on_lost(void *into, uint64_t count) {
     tracker_lost(((struct watcher *)into)->tracker, count);
 }
@@ -79,6 +83,7 @@ struct watcher *watcher_open(watcher_take *take, void *into) {
         .seen = on_seen,
         .end_walk = on_end_walk,
         .freed = on_freed,
+        .nameless = on_nameless,
         .lost = on_lost,
         .blind = on_blind,
         .paced = on_paced,

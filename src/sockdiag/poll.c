@@ -81,14 +81,14 @@ static const struct socket *find_peer(struct poll_source *source, const struct s
     return here ? found : NULL;
 }
 
-/* A socket that was thrown away has lost the peer's port, and maybe its own address. What the
- * filter may not want any more for that is known by its cookie alone, and else tells nothing. */
+/* A socket that was thrown away has lost the peer's port, and maybe its own address. */
 static void take_thrown_away(struct poll_source *source, const struct socket *last, int64_t at_ns) {
-    struct socket freed = *last;
+    const struct observer *observer = source->observer;
 
-    if (!filter_matches(source->filter, last))
-        freed.remote = (struct address){0};
-    source->observer->freed(source->observer->into, &freed, NULL, NULL, at_ns);
+    if (filter_matches(source->filter, last))
+        observer->freed(observer->into, last, NULL, NULL, at_ns);
+    else if (filter_may_match(source->filter, last))
+        observer->nameless(observer->into, last, at_ns);
 }
 
 static bool take_freed(void *into, const struct socket *last, int64_t at_ns) {

@@ -42,6 +42,8 @@ struct observer {
      * has that too, in CLOSE where nothing is left of it; NULL where it may be on another. */
     void (*freed)(void *into, const struct socket *last, const struct socket *successor,
                   const struct socket *peer, int64_t at_ns);
+    /* One that has lost the peer's port, so that only its cookie tells whether it is wanted. */
+    void (*nameless)(void *into, const struct socket *last, int64_t at_ns);
     void (*moved)(void *into, const struct move *move);
     /* What was no full socket any more, or not yet, is gone. */
     void (*ended)(void *into, uint64_t cookie, int64_t at_ns);

@@ -84,6 +84,7 @@ struct tracker {
     bool walking;             /* between tracker_begin_walk() and tracker_end_walk() */
     bool checking;            /* and what is not known is passed by */
     bool traces;              /* its source tells of every move */
+    bool nameless_told;       /* that sockets are freed of which no port is known any more */
     bool exact;               /* what is observed now is told at its moment, */
     enum tcp_state told_from; /* and what it went from: another, where a move was missed */
     bool acted;               /* and its owner did it */
@@ -613,12 +614,16 @@ void tracker_seen(struct tracker *tracker, const struct socket *socket, int64_t 
         close_in_time_wait(tracker, connection, from, at_ns);
 }
 
+/* Not a listener, and not a socket that never connected. tcp_disconnect(), as of close() with
+ * SO_LINGER 0, forgets the peer's port only. */
+static bool has_connected(const struct socket *last) {
+    return last->remote_port || !address_is_unspecified(&last->remote);
+}
+
 static void lived_between_walks(struct tracker *tracker, const struct freed *freed, int64_t at_ns) {
     struct connection *connection;
 
-    /* A listener, or a socket that never connected: no connection. tcp_disconnect(), as of close()
-     * with SO_LINGER 0, forgets the port only. */
-    if (freed->last->remote_port == 0 && address_is_unspecified(&freed->last->remote))
+    if (!has_connected(freed->last))
         return;
     connection = add(tracker, freed->last, at_ns, true);
     if (!connection) {
@@ -708,6 +713,30 @@ void tracker_freed(struct tracker *tracker, const struct socket *last,
         connection->freed = true;
         gone(tracker, connection, &freed, at_ns);
     }
+}
+
+/* It may be anybody's of this host, and such come all the time where something is refused: one
+ * event is for all of them. */
+static void emit_nameless(struct tracker *tracker, int64_t at_ns) {
+    struct event event = {
+        .kind = EVENT_LOST,
+        .at_ns = at_ns,
+        .reason =
+            "a socket was thrown away between two looks, its port with it, so that it may have "
+            "been one of these; this is said once",
+    };
+
+    if (tracker->nameless_told)
+        return;
+    tracker->nameless_told = true;
+    emit(tracker, &event);
+}
+
+void tracker_nameless(struct tracker *tracker, const struct socket *last, int64_t at_ns) {
+    if (find(tracker, last->cookie))
+        tracker_freed(tracker, last, NULL, NULL, at_ns);
+    else if (has_connected(last))
+        emit_nameless(tracker, at_ns);
 }
 
 /* What a source tells that tells of every move. */

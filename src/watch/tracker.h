@@ -44,6 +44,9 @@ void tracker_end_walk(struct tracker *tracker, int64_t at_ns);
 void tracker_freed(struct tracker *tracker, const struct socket *last,
                    const struct socket *successor, const struct socket *peer, int64_t at_ns);
 
+/* One that has lost the peer's port, wanted or not. */
+void tracker_nameless(struct tracker *tracker, const struct socket *last, int64_t at_ns);
+
 /* A socket moved, at that moment; of a source that tells of each. */
 void tracker_moved(struct tracker *tracker, const struct move *move);
 

@@ -51,9 +51,32 @@ class Transitions(NetworkTest):
         for monitor in monitors:
             self.assertEqual(monitor.stop()[0], 0)
         told = [sorted(event["local"]["port"] for event in monitor.events
-                       if event["event"] == "closed" and event["remote"]["port"] == 0)
+                       if event["event"] == "closed" and "port" not in event["remote"])
                 for monitor in monitors]
         self.assertEqual(told, [[9998], [], [9997, 9998]])
+        # What may be wanted or not is told of, once.
+        self.assertEqual([monitor.events[-1]["gaps"] for monitor in monitors], [1, 1, 0])
+
+    def test_that_clients_were_thrown_away_between_two_looks_is_said(self):
+        listener = self.listen()
+        monitors = [self.monitor(*filters, "--interval=1s") for filters in
+                    (("-p", "9998"), ("--local-port", "9998"), ("-p", "9998", "-6"))]
+        monitors[0].wait_for(event="appeared", state="LISTEN")
+        time.sleep(1.5)
+        for _ in range(2):
+            server, client = self.connect(listener)
+            reset(client)
+            server.close()
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", 9997))
+        time.sleep(1.5)
+        for monitor in monitors:
+            self.assertEqual(monitor.stop()[0], 0)
+        lost = [[event for event in monitor.events if event["event"] == "lost"]
+                for monitor in monitors]
+        self.assertEqual([len(events) for events in lost], [1, 0, 0], lost)
+        self.assertNotIn("count", lost[0][0])
+        self.assertIn("thrown away", lost[0][0]["reason"])
 
     def test_killed_server_leaves_fin_wait2_and_close_wait(self):
         """The article's first case: the server's process is killed, its client sits idle."""

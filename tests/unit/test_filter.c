@@ -252,35 +252,53 @@ static void states_are_a_set(void **state) {
 }
 
 /* What `list` and `monitor` are asked, and which of the connection's ends and families answer. */
+struct asked {
+    const char *either, *local, *remote, *prefix;
+    enum filter_family family;
+};
+
+static struct filter filter_of(const struct asked *asked) {
+    struct filter filter = {.family = asked->family};
+
+    if (asked->either)
+        assert_null(ports_parse(asked->either, &filter.either));
+    if (asked->local)
+        assert_null(ports_parse(asked->local, &filter.local));
+    if (asked->remote)
+        assert_null(ports_parse(asked->remote, &filter.remote));
+    if (asked->prefix)
+        assert_null(prefix_parse(asked->prefix, &filter));
+    return filter;
+}
+
 static void a_socket_matches_where_all_that_is_asked_does(void **state) {
     static const struct {
-        const char *either, *local, *remote, *prefix;
-        enum filter_family family;
+        struct asked asked;
         bool matches;
     } rows[] = {
-        {NULL, NULL, NULL, NULL, FILTER_ANY_FAMILY, true},
-        {"9998", NULL, NULL, NULL, FILTER_ANY_FAMILY, true},
-        {"50796", NULL, NULL, NULL, FILTER_ANY_FAMILY, true},
-        {"9997,9999", NULL, NULL, NULL, FILTER_ANY_FAMILY, false},
-        {NULL, "9998", NULL, NULL, FILTER_ANY_FAMILY, true},
-        {NULL, "50796", NULL, NULL, FILTER_ANY_FAMILY, false},
-        {NULL, NULL, "50796", NULL, FILTER_ANY_FAMILY, true},
-        {NULL, NULL, "9998", NULL, FILTER_ANY_FAMILY, false},
-        {NULL, "9998", "50796", NULL, FILTER_ANY_FAMILY, true},
-        {NULL, "9998", "50797", NULL, FILTER_ANY_FAMILY, false},
-        {"50796", "9998", NULL, NULL, FILTER_ANY_FAMILY, true},
-        {"50797", "9998", NULL, NULL, FILTER_ANY_FAMILY, false},
-        {NULL, NULL, NULL, "192.0.2.1", FILTER_ANY_FAMILY, true},
-        {NULL, NULL, NULL, "198.51.100.0/24", FILTER_ANY_FAMILY, true},
-        {NULL, NULL, NULL, "203.0.113.0/24", FILTER_ANY_FAMILY, false},
-        {NULL, NULL, NULL, "203.0.113.0/24,192.0.2.0/31", FILTER_ANY_FAMILY, true},
-        {NULL, NULL, NULL, "::ffff:192.0.2.1", FILTER_ANY_FAMILY, true},
-        {NULL, NULL, NULL, "0.0.0.0/0", FILTER_ANY_FAMILY, true},
-        {NULL, NULL, NULL, "::/0", FILTER_ANY_FAMILY, false},
-        {NULL, NULL, NULL, "::/64", FILTER_ANY_FAMILY, false},
-        {"9998", NULL, NULL, "203.0.113.0/24", FILTER_ANY_FAMILY, false},
-        {"9998", NULL, NULL, NULL, FILTER_INET, true},
-        {"9998", NULL, NULL, NULL, FILTER_INET6, false},
+        {{NULL, NULL, NULL, NULL, FILTER_ANY_FAMILY}, true},
+        {{"9998", NULL, NULL, NULL, FILTER_ANY_FAMILY}, true},
+        {{"50796", NULL, NULL, NULL, FILTER_ANY_FAMILY}, true},
+        {{"9997,9999", NULL, NULL, NULL, FILTER_ANY_FAMILY}, false},
+        {{NULL, "9998", NULL, NULL, FILTER_ANY_FAMILY}, true},
+        {{NULL, "50796", NULL, NULL, FILTER_ANY_FAMILY}, false},
+        {{NULL, NULL, "50796", NULL, FILTER_ANY_FAMILY}, true},
+        {{NULL, NULL, "9998", NULL, FILTER_ANY_FAMILY}, false},
+        {{NULL, "9998", "50796", NULL, FILTER_ANY_FAMILY}, true},
+        {{NULL, "9998", "50797", NULL, FILTER_ANY_FAMILY}, false},
+        {{"50796", "9998", NULL, NULL, FILTER_ANY_FAMILY}, true},
+        {{"50797", "9998", NULL, NULL, FILTER_ANY_FAMILY}, false},
+        {{NULL, NULL, NULL, "192.0.2.1", FILTER_ANY_FAMILY}, true},
+        {{NULL, NULL, NULL, "198.51.100.0/24", FILTER_ANY_FAMILY}, true},
+        {{NULL, NULL, NULL, "203.0.113.0/24", FILTER_ANY_FAMILY}, false},
+        {{NULL, NULL, NULL, "203.0.113.0/24,192.0.2.0/31", FILTER_ANY_FAMILY}, true},
+        {{NULL, NULL, NULL, "::ffff:192.0.2.1", FILTER_ANY_FAMILY}, true},
+        {{NULL, NULL, NULL, "0.0.0.0/0", FILTER_ANY_FAMILY}, true},
+        {{NULL, NULL, NULL, "::/0", FILTER_ANY_FAMILY}, false},
+        {{NULL, NULL, NULL, "::/64", FILTER_ANY_FAMILY}, false},
+        {{"9998", NULL, NULL, "203.0.113.0/24", FILTER_ANY_FAMILY}, false},
+        {{"9998", NULL, NULL, NULL, FILTER_INET}, true},
+        {{"9998", NULL, NULL, NULL, FILTER_INET6}, false},
     };
     struct socket socket = {.local_port = 9998, .remote_port = 50796};
 
@@ -288,18 +306,43 @@ static void a_socket_matches_where_all_that_is_asked_does(void **state) {
     socket.local = address_of("192.0.2.1");
     socket.remote = address_of("198.51.100.7");
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct filter filter = {.family = rows[i].family};
+        struct filter filter = filter_of(&rows[i].asked);
 
-        if (rows[i].either)
-            assert_null(ports_parse(rows[i].either, &filter.either));
-        if (rows[i].local)
-            assert_null(ports_parse(rows[i].local, &filter.local));
-        if (rows[i].remote)
-            assert_null(ports_parse(rows[i].remote, &filter.remote));
-        if (rows[i].prefix)
-            assert_null(prefix_parse(rows[i].prefix, &filter));
         if (filter_matches(&filter, &socket) != rows[i].matches)
             fail_msg("row %zu", i);
+        filter_free(&filter);
+    }
+}
+
+/* The peer's port is lost, and in the second case the own address. */
+static void one_that_was_thrown_away_may_have_been_wanted(void **state) {
+    static const struct {
+        struct asked asked;
+        bool may, without_address;
+    } rows[] = {
+        {{NULL, NULL, NULL, NULL, FILTER_ANY_FAMILY}, true, true},
+        {{"9998", NULL, NULL, NULL, FILTER_ANY_FAMILY}, true, true},
+        {{NULL, NULL, "9998", NULL, FILTER_ANY_FAMILY}, true, true},
+        {{NULL, "9998", NULL, NULL, FILTER_ANY_FAMILY}, false, false},
+        {{NULL, "50796", "80", NULL, FILTER_ANY_FAMILY}, true, true},
+        {{"9998", NULL, NULL, "192.0.2.1", FILTER_ANY_FAMILY}, true, true},
+        {{"9998", NULL, NULL, "198.51.100.7", FILTER_ANY_FAMILY}, true, true},
+        {{NULL, NULL, NULL, "203.0.113.0/24", FILTER_ANY_FAMILY}, false, true},
+        {{"9998", NULL, NULL, NULL, FILTER_INET6}, false, false},
+    };
+    struct socket socket = {.local_port = 50796};
+
+    (void)state;
+    socket.remote = address_of("198.51.100.7");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct filter filter = filter_of(&rows[i].asked);
+
+        socket.local = address_of("192.0.2.1");
+        if (filter_may_match(&filter, &socket) != rows[i].may)
+            fail_msg("row %zu", i);
+        socket.local = (struct address){0};
+        if (filter_may_match(&filter, &socket) != rows[i].without_address)
+            fail_msg("row %zu, without an address", i);
         filter_free(&filter);
     }
 }
@@ -404,6 +447,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_prefix_is_refused),
         cmocka_unit_test(states_are_a_set),
         cmocka_unit_test(a_socket_matches_where_all_that_is_asked_does),
+        cmocka_unit_test(one_that_was_thrown_away_may_have_been_wanted),
         cmocka_unit_test(the_family_is_the_socket_s_not_the_address_s),
         cmocka_unit_test(all_of_ipv6_holds_the_ipv6_end_alone),
         cmocka_unit_test(a_zone_is_a_device),

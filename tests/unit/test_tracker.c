@@ -560,6 +560,43 @@ static void one_that_was_thrown_away_between_two_walks_is_told(void **state) {
     watch_free(watch);
 }
 
+/* Of one that is known the cookie tells; of all others, which may be anybody's, one event does. */
+static void that_one_may_have_been_thrown_away_is_said_once(void **state) {
+    struct watch *watch = watch_after_two_walks();
+    struct socket last = last_of(1);
+
+    (void)state;
+    stand(watch, 1, TCP_STATE_ESTABLISHED);
+    walk_later(watch);
+    forget(watch);
+    vanish(watch, 1);
+    last.remote_port = 0;
+    last.bytes_acked = last.segs_out = 0;
+    tracker_nameless(watch->tracker, &last, watch->now_ns);
+    expect(watch, "1 ESTABLISHED>CLOSE after 100\n1 closed CLOSE aborted\n");
+    last.cookie = 2;
+    tracker_nameless(watch->tracker, &last, watch->now_ns);
+    expect(watch, "lost 0\n");
+    last.cookie = 3;
+    tracker_nameless(watch->tracker, &last, watch->now_ns);
+    walk_later(watch);
+    expect(watch, "");
+    watch_free(watch);
+}
+
+static void what_never_connected_is_no_loss(void **state) {
+    struct watch *watch = watch_after_two_walks();
+    struct socket last = last_of(1);
+
+    (void)state;
+    last.remote_port = 0;
+    last.remote = (struct address){0};
+    tracker_nameless(watch->tracker, &last, watch->now_ns);
+    walk_later(watch);
+    expect(watch, "");
+    watch_free(watch);
+}
+
 static void a_listener_that_goes_is_not_closed(void **state) {
     struct watch *watch = watch_after_two_walks();
     struct socket last = last_of(1);
@@ -2270,6 +2307,8 @@ int main(void) {
         cmocka_unit_test(a_connection_that_no_walk_met_appears_and_closes),
         cmocka_unit_test(a_socket_that_never_connected_is_no_connection),
         cmocka_unit_test(one_that_was_thrown_away_between_two_walks_is_told),
+        cmocka_unit_test(that_one_may_have_been_thrown_away_is_said_once),
+        cmocka_unit_test(what_never_connected_is_no_loss),
         cmocka_unit_test(a_listener_that_goes_is_not_closed),
         cmocka_unit_test(a_minisock_of_another_cookie_is_the_same_connection),
         cmocka_unit_test(a_minisock_that_a_walk_met_first_takes_the_counters),
