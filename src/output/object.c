@@ -77,15 +77,26 @@ json_t *object_of_states(const uint32_t *masks, size_t count) {
     return array;
 }
 
-json_t *object_of_end(const struct address *address, bool inet6, uint16_t port, uint32_t ifindex,
-                      uint32_t netns) {
+/* A connection has an address and a port at both ends: where there is none it was not seen, or not
+ * given yet, or no route led to the remote end. */
+static void set_end(json_t *object, const char *key, const struct identity *identity,
+                    const struct address *address, uint16_t port) {
+    const bool is_connection = identity->remote_port || !address_is_unspecified(identity->remote),
+               has_address = !is_connection || !address_is_unspecified(address),
+               has_port = !is_connection || port;
     struct writer text = {0};
-    json_t *object = json_object();
+    json_t *end;
 
-    text_address(&text, address, inet6, ifindex, netns);
-    object_set_written(object, "address", &text);
-    object_set_number(object, "port", port);
-    return object;
+    if (!has_address && !has_port)
+        return;
+    end = json_object();
+    if (has_address) {
+        text_address(&text, address, identity->inet6, identity->ifindex, identity->netns);
+        object_set_written(end, "address", &text);
+    }
+    if (has_port)
+        object_set_number(end, "port", port);
+    object_set(object, key, end);
 }
 
 static void set_device(json_t *object, uint32_t ifindex, uint32_t netns) {
@@ -110,14 +121,8 @@ void object_set_connection(const struct output *output, json_t *object,
     char cookie[24];
 
     object_set_text(object, "family", identity->inet6 ? "inet6" : "inet");
-    /* Where no route led to the remote end, there never was a local one. */
-    if (!identity->remote_port || identity->local_port || !address_is_unspecified(identity->local))
-        object_set(object, "local",
-                   object_of_end(identity->local, identity->inet6, identity->local_port,
-                                 identity->ifindex, identity->netns));
-    object_set(object, "remote",
-               object_of_end(identity->remote, identity->inet6, identity->remote_port,
-                             identity->ifindex, identity->netns));
+    set_end(object, "local", identity, identity->local, identity->local_port);
+    set_end(object, "remote", identity, identity->remote, identity->remote_port);
     if (identity->ifindex)
         set_device(object, identity->ifindex, identity->netns);
     if (identity->state != TCP_STATE_UNKNOWN)

@@ -37,9 +37,6 @@ struct identity {
     const struct owner *owner;
 };
 
-/* {"address", "port"} */
-json_t *object_of_end(const struct address *address, bool inet6, uint16_t port, uint32_t ifindex,
-                      uint32_t netns);
 void object_set_connection(const struct output *output, json_t *object,
                            const struct identity *identity);
 void object_set_socket(const struct output *output, json_t *object, const struct socket *socket,

@@ -197,6 +197,31 @@ static void what_is_unknown_is_absent(void **state) {
     output_free(&output);
 }
 
+/* As it is thrown away a socket forgets the peer's port; as it connects it may have none yet. */
+static void what_an_end_has_lost_is_absent(void **state) {
+    struct output output = {.json = true};
+    struct connection connection = connection_of("client");
+    const struct event event = event_of(EVENT_CLOSED, &connection);
+    json_t *object;
+
+    (void)state;
+    connection.remote_port = 0;
+    connection.local = (struct address){0};
+    output_event(&output, &event);
+    object = take_object(&output);
+    assert_null(json_object_get(json_object_get(object, "remote"), "port"));
+    assert_non_null(json_object_get(json_object_get(object, "remote"), "address"));
+    assert_null(json_object_get(json_object_get(object, "local"), "address"));
+    assert_true(number_in(json_object_get(object, "local"), "port") > 0);
+    json_decref(object);
+    connection.local_port = 0;
+    output_event(&output, &event);
+    object = take_object(&output);
+    assert_null(json_object_get(object, "local"));
+    json_decref(object);
+    output_free(&output);
+}
+
 /* The sockets as `list` shows them, read in this order or from the last to the first. To be freed
  * by the caller. */
 static char *list_read(struct output *output, const struct socket *sockets,
@@ -756,6 +781,7 @@ int main(void) {
         cmocka_unit_test(a_transition_is_told_in_json),
         cmocka_unit_test(a_closed_connection_is_told_in_json),
         cmocka_unit_test(what_is_unknown_is_absent),
+        cmocka_unit_test(what_an_end_has_lost_is_absent),
         cmocka_unit_test(a_socket_is_told_in_json_as_far_as_it_is_known),
         cmocka_unit_test(every_event_is_clean_text_whatever_the_process_is_called),
         cmocka_unit_test(every_list_is_clean_text_whatever_the_process_is_called),
