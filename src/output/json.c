@@ -71,6 +71,8 @@ static void set_dwell(json_t *object, const struct event *event) {
     object_set_number(object, "dwell_ms", event->dwell_ns / NS_PER_MS);
     if (event->dwell_at_least)
         object_set(object, "dwell_at_least", json_true());
+    if (event->dwell_approximate)
+        object_set(object, "dwell_approximate", json_true());
 }
 
 static void set_closed(json_t *object, const struct event *event) {
@@ -85,6 +87,8 @@ static void set_closed(json_t *object, const struct event *event) {
         object_set_text(object, "error", tcp_errno_name(event->error));
     object_set_known(object, "lifetime_ms",
                      event->lifetime_ns < 0 ? -1 : event->lifetime_ns / NS_PER_MS);
+    if (event->lifetime_ns >= 0 && event->lifetime_approximate)
+        object_set(object, "lifetime_approximate", json_true());
     object_set_known(object, "bytes_sent", totals->bytes_sent);
     object_set_known(object, "bytes_received", totals->bytes_received);
     object_set_known(object, "segments_sent", totals->segs_out);
@@ -135,22 +139,33 @@ void json_event(struct output *output, const struct event *event) {
 
 void json_summary(struct output *output, const struct summary *summary) {
     json_t *object = object_begin("summary", summary->ended_ns), *ended = json_object(),
-           *longest = json_object();
+           *longest = json_object(), *at_least = json_array(), *approximate = json_array();
 
     object_set_number(object, "duration_ms", (summary->ended_ns - summary->began_ns) / NS_PER_MS);
     object_set_number(object, "connections", (int64_t)summary->connections);
     object_set_number(object, "transitions", (int64_t)summary->transitions);
     object_set_number(object, "open", (int64_t)summary->open);
     object_set_number(object, "lost", (int64_t)summary->lost);
+    object_set_number(object, "gaps", (int64_t)summary->gaps);
     for (int cause = 0; cause < CAUSE_COUNT; cause++)
         if (summary->ended[cause])
             object_set_number(ended, cause_name((enum cause)cause), (int64_t)summary->ended[cause]);
-    for (size_t state = 1; state < TCP_STATE_COUNT; state++)
-        if (summary->longest[state].ns)
-            object_set_number(longest, tcp_state_name((enum tcp_state)state),
-                              summary->longest[state].ns / NS_PER_MS);
+    for (size_t state = 1; state < TCP_STATE_COUNT; state++) {
+        const struct stay *stay = &summary->longest[state];
+        const char *name = tcp_state_name((enum tcp_state)state);
+
+        if (stay->ns == 0)
+            continue;
+        object_set_number(longest, name, stay->ns / NS_PER_MS);
+        if (stay->at_least)
+            json_array_append_new(at_least, json_string(name));
+        if (stay->approximate)
+            json_array_append_new(approximate, json_string(name));
+    }
     object_set(object, "ended", ended);
     object_set(object, "longest_ms", longest);
+    object_set(object, "longest_at_least", at_least);
+    object_set(object, "longest_approximate", approximate);
     object_end(output, object);
 }
 

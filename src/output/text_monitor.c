@@ -77,9 +77,11 @@ static void begin_line(struct output *output, const struct event *event) {
 }
 
 /* A traced stay may be shorter than a duration elsewhere tells. */
-static void put_stay(struct writer *writer, int64_t ns, bool at_least) {
+static void put_stay(struct writer *writer, int64_t ns, bool at_least, bool approximate) {
     if (at_least)
         writer_put(writer, ">", 1);
+    if (approximate)
+        writer_put(writer, "~", 1);
     if (ns > 0 && ns < NS_PER_MS / 10) {
         writer_number(writer, ns < NS_PER_US ? 1 : (uint64_t)(ns / NS_PER_US));
         writer_put(writer, "us", 2);
@@ -88,16 +90,15 @@ static void put_stay(struct writer *writer, int64_t ns, bool at_least) {
     }
 }
 
-static void end_line(struct output *output, const struct event *event, int64_t stayed_ns,
-                     bool at_least) {
+static void end_line(struct output *output, const struct event *event) {
     const struct connection *connection = event->connection;
     /* Nobody can have accepted what is told as it comes to be. */
     const bool is_new = event->kind == EVENT_APPEARED && event->exact && connection->born_seen;
     struct writer *writer = &output->writer;
     const size_t from = writer->len;
 
-    if (stayed_ns >= 0)
-        put_stay(writer, stayed_ns, at_least);
+    if (event->dwell_ns >= 0)
+        put_stay(writer, event->dwell_ns, event->dwell_at_least, event->dwell_approximate);
     else
         writer_put(writer, "-", 1);
     if (output->owners || connection->netns)
@@ -252,7 +253,7 @@ static void put_closed(struct output *output, const struct event *event) {
         begin_line(output, event);
         put_state(output, event->to, tcp_state_name(event->to));
         put_state(output, event->to, "closed");
-        end_line(output, event, -1, false);
+        end_line(output, event);
     }
     text_begin_words(output);
     put_cause(writer, event);
@@ -265,7 +266,7 @@ static void put_closed(struct output *output, const struct event *event) {
     }
     if (event->lifetime_ns >= 0) {
         writer_text(writer, "; lived ");
-        put_stay(writer, event->lifetime_ns, false);
+        put_stay(writer, event->lifetime_ns, false, event->lifetime_approximate);
     }
     text_count(writer, "; sent ", totals->bytes_sent, "byte", "bytes");
     text_count(writer, totals->bytes_sent >= 0 ? ", received " : "; received ",
@@ -295,14 +296,14 @@ void text_event(struct output *output, const struct event *event) {
         begin_line(output, event);
         put_state(output, TCP_STATE_UNKNOWN, "-");
         put_state(output, event->to, tcp_state_name(event->to));
-        end_line(output, event, -1, false);
+        end_line(output, event);
         put_meaning(output, event);
         break;
     case EVENT_TRANSITION:
         begin_line(output, event);
         put_state(output, event->from, tcp_state_name(event->from));
         put_state(output, event->to, tcp_state_name(event->to));
-        end_line(output, event, event->dwell_ns, event->dwell_at_least);
+        end_line(output, event);
         put_skipped(output, event);
         put_meaning(output, event);
         break;
@@ -310,7 +311,7 @@ void text_event(struct output *output, const struct event *event) {
         begin_line(output, event);
         put_state(output, event->to, tcp_state_name(event->to));
         put_state(output, event->to, "stuck");
-        end_line(output, event, event->dwell_ns, event->dwell_at_least);
+        end_line(output, event);
         put_meaning(output, event);
         break;
     case EVENT_CLOSED:
@@ -357,6 +358,20 @@ static void put_ended(struct writer *writer, const struct summary *summary) {
     writer_text(writer, *between ? "\n" : "none\n");
 }
 
+static void put_unseen(struct writer *writer, const struct summary *summary) {
+    const char *title = "lost:          ";
+
+    if (summary->lost) {
+        text_count(writer, title, (int64_t)summary->lost, "connection ended unseen",
+                   "connections ended unseen");
+        title = ", and ";
+    }
+    if (summary->gaps)
+        text_count(writer, title, (int64_t)summary->gaps, "gap, told above", "gaps, told above");
+    if (summary->lost || summary->gaps)
+        writer_put(writer, "\n", 1);
+}
+
 void text_summary(struct output *output, const struct summary *summary) {
     struct writer *writer = &output->writer;
     const char *title = "longest stay:  ";
@@ -370,9 +385,7 @@ void text_summary(struct output *output, const struct summary *summary) {
     text_count(writer, ", ", (int64_t)summary->open, "still open\n", "still open\n");
     writer_text(writer, "ended:         ");
     put_ended(writer, summary);
-    if (summary->lost)
-        text_count(writer, "lost:          ", (int64_t)summary->lost, "connection ended unseen\n",
-                   "connections ended unseen\n");
+    put_unseen(writer, summary);
     for (size_t state = 1; state < TCP_STATE_COUNT; state++) {
         const struct stay *stay = &summary->longest[state];
 
@@ -384,7 +397,7 @@ void text_summary(struct output *output, const struct summary *summary) {
         writer_text(writer, tcp_state_name((enum tcp_state)state));
         writer_pad(writer, from, STATE_WIDTH);
         from = writer->len;
-        put_stay(writer, stay->ns, stay->at_least);
+        put_stay(writer, stay->ns, stay->at_least, stay->approximate);
         writer_pad(writer, from, STAYED_WIDTH);
         from = writer->len;
         text_end(writer, &stay->local, stay->inet6, stay->local_port, stay->ifindex, stay->netns);

@@ -45,7 +45,9 @@ struct connection {
     uint8_t error;       /* errno that the application gets, where that was seen; 0: none was */
 
     bool born_seen : 1;   /* it began while it was watched */
-    bool since_seen : 1;  /* so did the stay in its present state */
+    bool born_exact : 1;  /* the moment itself was seen */
+    bool since_seen : 1;  /* its stay in its present state began while it was watched */
+    bool since_exact : 1; /* and that moment was seen */
     bool shown : 1;       /* the watcher has passed an event of it on: its own, see monitor */
     bool minisock : 1;    /* TIME_WAIT or an orphaned FIN_WAIT2: no full socket any more */
     bool freed : 1;       /* the full socket's destroy message has come */
@@ -78,6 +80,12 @@ struct connection {
     UT_hash_handle hh;
 };
 
+/* Whether its stay began at some time before the walk that has found it. Where it was not seen to
+ * begin, `since_ns` is a bound, and as good a one as a moment. */
+static inline bool connection_since_about(const struct connection *connection) {
+    return connection->since_seen && !connection->since_exact;
+}
+
 enum event_kind {
     EVENT_APPEARED,
     EVENT_TRANSITION,
@@ -95,11 +103,12 @@ struct event {
 
     /* appeared: to. transition: from, to, dwell. stuck: to, dwell. */
     enum tcp_state from, to;
-    int64_t dwell_ns;    /* time in `from`, as far as it was watched; -1: not known at all */
-    bool dwell_at_least; /* the stay began before it was watched */
-    bool exact;          /* the moment itself was seen, not only the next walk */
-    bool acted;          /* its owner did it, who may have let go of the socket by that */
-    bool initial;        /* appeared: stood there when the watch began */
+    int64_t dwell_ns;       /* time in `from`, as far as it was watched; -1: not known at all */
+    bool dwell_at_least;    /* the stay began before it was watched */
+    bool dwell_approximate; /* of its beginning or end only the next walk was seen */
+    bool exact;             /* the moment itself was seen, not only the next walk */
+    bool acted;             /* its owner did it, who may have let go of the socket by that */
+    bool initial;           /* appeared: stood there when the watch began */
     size_t
         skipped_count; /* steps passed unseen between `from` and `to`: of transition and closed */
     uint32_t skipped[TCP_SKIPPED_MAX]; /* masks of states, see tcp_state_skipped() */
@@ -112,6 +121,7 @@ struct event {
     uint32_t unread; /* bytes that this side had not read as it aborted it; 0: not known */
     int64_t seen_ns; /* when it was still seen to stand, for the last time */
     int64_t lifetime_ns; /* -1: not known */
+    bool lifetime_approximate;
     struct totals totals;
 
     /* lost: `count` connections whose end was not seen (0: not known), or why */

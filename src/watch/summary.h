@@ -11,6 +11,7 @@
 struct stay {
     int64_t ns;    /* 0: no stay in this state was seen */
     bool at_least; /* it began before the watch, or goes on */
+    bool approximate;
     struct address local, remote;
     uint16_t local_port, remote_port;
     uint8_t inet6;
@@ -23,7 +24,8 @@ struct summary {
     uint64_t transitions;
     uint64_t ended[CAUSE_COUNT]; /* by cause */
     uint64_t open;               /* at the end of the watch, TIME_WAIT not counted */
-    uint64_t lost;
+    uint64_t lost;               /* connections whose end was not seen */
+    uint64_t gaps; /* how often something was not seen that cannot be counted in connections */
     struct stay longest[TCP_STATE_COUNT];
 };
 

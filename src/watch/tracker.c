@@ -311,6 +311,7 @@ static struct connection *add(struct tracker *tracker, const struct socket *sock
     if (beginnings & TCP_STATE_BIT(socket->state))
         connection->born_ns = at_ns;
     connection->born_seen = born_seen;
+    connection->born_exact = tracker->exact;
     HASH_ADD(hh, tracker->table, cookie, sizeof(connection->cookie), connection);
     if (!connection->hh.tbl) {
         free(connection);
@@ -360,9 +361,11 @@ static struct event closed_event(const struct tracker *tracker, struct connectio
         .socket = freed ? freed->last : NULL,
         .from = from,
         .to = to,
+        .dwell_ns = -1,
         .held = !connection->freed && connection->inode && !tracker->reused && !tracker->traces,
         .seen_ns = tracker->asked ? at_ns - ASKED_NS : tracker->ended_ns[1],
         .exact = tracker->exact && tracker->told_from == from,
+        .lifetime_approximate = !tracker->exact || !connection->born_exact,
     };
     /* One that was met in TIME_WAIT had come since the look before. */
     const bool unmet = from == TCP_STATE_UNKNOWN || from == TCP_STATE_TIME_WAIT;
@@ -396,11 +399,13 @@ static void close_now(struct tracker *tracker, struct connection *connection, en
 }
 
 /* Enters a state: sets the clocks of the stay. */
-static void enter(struct connection *connection, enum tcp_state state, int64_t at_ns, bool seen) {
+static void enter(const struct tracker *tracker, struct connection *connection,
+                  enum tcp_state state, int64_t at_ns, bool seen) {
     connection->state = (uint8_t)state;
     connection->doubted = false;
     connection->since_ns = at_ns;
     connection->since_seen = seen;
+    connection->since_exact = tracker->exact;
     connection->stuck_told = 0;
 }
 
@@ -425,7 +430,7 @@ static void emit_appeared(struct tracker *tracker, struct connection *connection
         .initial = !connection->born_seen,
     };
 
-    enter(connection, socket->state, at_ns, connection->born_seen);
+    enter(tracker, connection, socket->state, at_ns, connection->born_seen);
     emit(tracker, &event);
 }
 
@@ -455,12 +460,13 @@ static void transition(struct tracker *tracker, struct connection *connection, e
         /* A move may be older than the look that has met the state before it. */
         .dwell_ns = at_ns > connection->since_ns ? at_ns - connection->since_ns : 0,
         .dwell_at_least = !connection->since_seen,
+        .dwell_approximate = !tracker->exact || connection_since_about(connection),
     };
 
     if (to == TCP_STATE_TIME_WAIT)
         closed_first = verdict_first_in_time_wait(connection, event.from);
     event.skipped_count = skipped(event.from, to, closed_first, event.skipped);
-    enter(connection, to, at_ns, true);
+    enter(tracker, connection, to, at_ns, true);
     emit(tracker, &event);
 }
 
@@ -474,6 +480,7 @@ static void speak_if_stuck(struct connection *connection, struct tracker *tracke
         .to = connection->state,
         .dwell_ns = at_ns - connection->since_ns,
         .dwell_at_least = !connection->since_seen,
+        .dwell_approximate = connection_since_about(connection),
     };
 
     if (at_ns < stuck_at(tracker, connection))

@@ -245,6 +245,8 @@ void verdict_close(struct event *event, const struct freed *freed) {
     if (!freed || !freed->last || connection->totals || disconnected(freed->last))
         return;
     event->totals = verdict_totals(freed->last, fin_received(event));
-    if (lifetime(freed->last) >= 0)
+    if (lifetime(freed->last) >= 0) {
         event->lifetime_ns = lifetime(freed->last);
+        event->lifetime_approximate = false;
+    }
 }

@@ -161,12 +161,15 @@ static void a_closed_connection_is_told_in_json(void **state) {
         event.cause = (enum cause)cause;
         event.closed_first = SIDE_REMOTE;
         event.lifetime_ns = 1500 * NS_PER_MS;
+        event.lifetime_approximate = cause == CAUSE_RESET;
         event.totals = (struct totals){.bytes_sent = 1LL << 40, .retransmits = 0, .segs_in = -1};
         output_event(&output, &event);
         object = take_object(&output);
         assert_string_equal(text_in(object, "cause"), causes[cause]);
         assert_string_equal(text_in(object, "closed_first"), "remote");
         assert_int_equal(number_in(object, "lifetime_ms"), 1500);
+        assert_ptr_equal(json_object_get(object, "lifetime_approximate"),
+                         cause == CAUSE_RESET ? json_true() : NULL);
         assert_int_equal(number_in(object, "bytes_sent"), 1LL << 40);
         assert_int_equal(number_in(object, "bytes_received"), 0);
         assert_int_equal(number_in(object, "retransmits"), 0);
@@ -612,17 +615,19 @@ static void a_transition_says_what_it_passed_and_who_acts(void **state) {
     output_free(&output);
 }
 
-static void a_stay_is_told_in_microseconds_where_it_is_that_short(void **state) {
+static void a_stay_is_told_as_exactly_as_it_is_known(void **state) {
     static const struct {
         int64_t ns;
-        bool at_least;
+        bool at_least, approximate;
         const char *text;
     } rows[] = {
-        {0, false, "CLOSE_WAIT   0.0ms    client"},
-        {999, false, "CLOSE_WAIT   1us      client"},
-        {99999, false, "CLOSE_WAIT   99us     client"},
-        {99999, true, "CLOSE_WAIT   >99us    client"},
-        {100000, false, "CLOSE_WAIT   0.1ms    client"},
+        {0, false, false, "CLOSE_WAIT   0.0ms    client"},
+        {999, false, false, "CLOSE_WAIT   1us      client"},
+        {99999, false, false, "CLOSE_WAIT   99us     client"},
+        {99999, true, false, "CLOSE_WAIT   >99us    client"},
+        {100000, false, false, "CLOSE_WAIT   0.1ms    client"},
+        {100000, false, true, "CLOSE_WAIT   ~0.1ms   client"},
+        {NS_PER_S, true, true, "CLOSE_WAIT   >~1.0s   client"},
     };
 
     (void)state;
@@ -634,6 +639,7 @@ static void a_stay_is_told_in_microseconds_where_it_is_that_short(void **state) 
 
         event.dwell_ns = rows[i].ns;
         event.dwell_at_least = rows[i].at_least;
+        event.dwell_approximate = rows[i].approximate;
         output_event(&output, &event);
         text = take_text(&output);
         if (!strstr(text, rows[i].text))
@@ -657,6 +663,25 @@ static void a_connection_that_a_process_takes_shows_nothing(void **state) {
     }
 }
 
+static const char *only_in(const json_t *array) {
+    assert_int_equal(json_array_size(array), 1);
+    return json_string_value(json_array_get(array, 0));
+}
+
+/* A watch that lost events, but of no connection the end. */
+static void gaps_alone_are_told_in_the_summary(void **state) {
+    const struct summary summary = {.gaps = 2};
+    struct output output = {.header = true};
+    char *text;
+
+    (void)state;
+    output_summary(&output, &summary);
+    text = take_text(&output);
+    assert_non_null(strstr(text, "\nlost:          2 gaps, told above\n"));
+    free(text);
+    output_free(&output);
+}
+
 static void the_summary_accounts_for_the_watch(void **state) {
     struct summary summary = {
         .began_ns = NS_PER_S,
@@ -665,8 +690,10 @@ static void the_summary_accounts_for_the_watch(void **state) {
         .transitions = 1,
         .open = 2,
         .lost = 4,
+        .gaps = 1,
         .ended = {[CAUSE_FIN] = 1, [CAUSE_UNKNOWN] = 5},
-        .longest = {[TCP_STATE_CLOSE_WAIT] = {.ns = 2 * NS_PER_S, .at_least = true}},
+        .longest = {[TCP_STATE_CLOSE_WAIT] = {.ns = 2 * NS_PER_S, .at_least = true},
+                    [TCP_STATE_TIME_WAIT] = {.ns = 3 * NS_PER_S, .approximate = true}},
     };
     struct output text_output = {.header = true}, json_output = {.json = true};
     json_t *object;
@@ -679,8 +706,10 @@ static void the_summary_accounts_for_the_watch(void **state) {
     assert_non_null(
         strstr(text, "60.0s watched: 3 connections seen, 1 transition, 2 still open\n"));
     assert_non_null(strstr(text, "1 by FIN, 5 in a way that was not seen\n"));
-    assert_non_null(strstr(text, "4 connections ended unseen\n"));
+    assert_non_null(
+        strstr(text, "lost:          4 connections ended unseen, and 1 gap, told above\n"));
     assert_non_null(strstr(text, "CLOSE_WAIT   >2.0s"));
+    assert_non_null(strstr(text, "TIME_WAIT    ~3.0s"));
     free(text);
     output_summary(&json_output, &summary);
     object = take_object(&json_output);
@@ -689,7 +718,10 @@ static void the_summary_accounts_for_the_watch(void **state) {
     assert_int_equal(number_in(object, "connections"), 3);
     assert_int_equal(number_in(json_object_get(object, "ended"), "fin"), 1);
     assert_int_equal(number_in(json_object_get(object, "ended"), "unknown"), 5);
+    assert_int_equal(number_in(object, "gaps"), 1);
     assert_int_equal(number_in(json_object_get(object, "longest_ms"), "CLOSE_WAIT"), 2000);
+    assert_string_equal(only_in(json_object_get(object, "longest_at_least")), "CLOSE_WAIT");
+    assert_string_equal(only_in(json_object_get(object, "longest_approximate")), "TIME_WAIT");
     json_decref(object);
     output_free(&text_output);
     output_free(&json_output);
@@ -791,9 +823,10 @@ int main(void) {
         cmocka_unit_test(a_list_looks_the_same_in_whatever_order_it_was_read_and_coloured),
         cmocka_unit_test(an_end_is_written_as_people_write_it),
         cmocka_unit_test(a_transition_says_what_it_passed_and_who_acts),
-        cmocka_unit_test(a_stay_is_told_in_microseconds_where_it_is_that_short),
+        cmocka_unit_test(a_stay_is_told_as_exactly_as_it_is_known),
         cmocka_unit_test(a_connection_that_a_process_takes_shows_nothing),
         cmocka_unit_test(the_summary_accounts_for_the_watch),
+        cmocka_unit_test(gaps_alone_are_told_in_the_summary),
         cmocka_unit_test(random_sockets_are_shown),
         cmocka_unit_test(a_device_is_named_as_a_terminal_may_show_it),
         cmocka_unit_test(a_device_of_elsewhere_is_not_named_as_one_here),

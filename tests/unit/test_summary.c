@@ -27,6 +27,7 @@ static void move(struct summary *summary, struct connection *connection, enum tc
         .to = to,
         .dwell_ns = dwell_ns,
         .dwell_at_least = dwell_ns % 2,
+        .dwell_approximate = dwell_ns % 4 > 1,
     };
 
     summary_add(summary, &event, false);
@@ -112,6 +113,7 @@ static void losses_add_up(void **state) {
     event.count = 4;
     summary_add(&summary, &event, false);
     assert_int_equal(summary.lost, 7);
+    assert_int_equal(summary.gaps, 1);
     assert_int_equal(summary.connections, 0);
 }
 
@@ -129,11 +131,13 @@ static void the_longest_stay_of_each_state_is_kept(void **state) {
     stay = &summary.longest[TCP_STATE_ESTABLISHED];
     assert_int_equal(stay->ns, 8);
     assert_false(stay->at_least);
+    assert_false(stay->approximate);
     assert_int_equal(stay->remote_port, second.remote_port);
     assert_memory_equal(&stay->local, &second.local, sizeof(stay->local));
     stay = &summary.longest[TCP_STATE_CLOSE_WAIT];
     assert_int_equal(stay->ns, 3);
     assert_true(stay->at_least);
+    assert_true(stay->approximate);
     assert_int_equal(summary.longest[TCP_STATE_LAST_ACK].ns, 0);
 }
 
@@ -146,12 +150,15 @@ static void what_stands_at_the_end_counts_as_open(void **state) {
     (void)state;
     held.since_ns = 40 * NS_PER_S;
     waiting.since_ns = 70 * NS_PER_S;
+    waiting.since_seen = true;
     summary_add_standing(&summary, &held);
     summary_add_standing(&summary, &waiting);
     assert_int_equal(summary.open, 1);
     assert_true(summary.longest[TCP_STATE_CLOSE_WAIT].ns == 60 * NS_PER_S);
     assert_true(summary.longest[TCP_STATE_CLOSE_WAIT].at_least);
     assert_true(summary.longest[TCP_STATE_TIME_WAIT].ns == 30 * NS_PER_S);
+    assert_false(summary.longest[TCP_STATE_CLOSE_WAIT].approximate);
+    assert_true(summary.longest[TCP_STATE_TIME_WAIT].approximate);
 }
 
 int main(void) {

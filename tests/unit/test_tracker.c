@@ -23,8 +23,9 @@ struct watch {
     size_t events, looks;
     uint16_t last_port; /* of the last event's connection */
     uint32_t last_pid;
-    bool ways_to_end; /* with what was passed before a closed event */
-    char log[4096];   /* what was emitted, a line an event */
+    bool ways_to_end;            /* with what was passed before a closed event */
+    bool stay_about, life_about; /* what the last event that tells of such a time says of it */
+    char log[4096];              /* what was emitted, a line an event */
     size_t len;
 };
 
@@ -95,6 +96,10 @@ static void on_event(void *into, struct event *event) {
     note(watch, "%s", tcp_state_name(event->to));
     if (event->kind == EVENT_TRANSITION || event->kind == EVENT_STUCK)
         note_stay(watch, event);
+    if (event->kind == EVENT_TRANSITION || event->kind == EVENT_STUCK)
+        watch->stay_about = event->dwell_approximate;
+    if (event->kind == EVENT_CLOSED)
+        watch->life_about = event->lifetime_approximate;
     if (event->kind == EVENT_TRANSITION || watch->ways_to_end)
         note_skipped(watch, event);
     if (event->kind == EVENT_CLOSED)
@@ -1495,6 +1500,41 @@ static void the_side_that_accepts_is_told_from_its_handshake_on(void **state) {
     watch_free(watch);
 }
 
+/* Between two moments that were told its time is known; else up to the walk before. */
+static void a_time_that_a_walk_begins_or_ends_is_approximate(void **state) {
+    struct watch *watch = watch_traced();
+
+    (void)state;
+    move(watch, 1, TCP_STATE_CLOSE, TCP_STATE_SYN_SENT);
+    move(watch, 1, TCP_STATE_SYN_SENT, TCP_STATE_ESTABLISHED);
+    assert_false(watch->stay_about);
+    move(watch, 1, TCP_STATE_ESTABLISHED, TCP_STATE_CLOSE_WAIT);
+    assert_false(watch->stay_about);
+    move_to_close(watch, 1, TCP_STATE_CLOSE_WAIT, ECONNRESET, NULL);
+    assert_false(watch->stay_about);
+    assert_false(watch->life_about);
+    /* The walk that has met it is a bound of its beginning, but not of its next state's. */
+    stand(watch, 2, TCP_STATE_SYN_SENT);
+    walk_later(watch);
+    move(watch, 2, TCP_STATE_SYN_SENT, TCP_STATE_ESTABLISHED);
+    assert_true(watch->stay_about);
+    move(watch, 2, TCP_STATE_ESTABLISHED, TCP_STATE_CLOSE_WAIT);
+    assert_false(watch->stay_about);
+    move_to_close(watch, 2, TCP_STATE_CLOSE_WAIT, ECONNRESET, NULL);
+    assert_true(watch->life_about);
+    watch_free(watch);
+}
+
+static void what_stood_before_the_watch_began_at_its_first_look(void **state) {
+    struct watch *watch = watch_traced_in(TCP_STATE_ESTABLISHED);
+
+    (void)state;
+    move(watch, 1, TCP_STATE_ESTABLISHED, TCP_STATE_CLOSE_WAIT);
+    expect(watch, "1 ESTABLISHED>CLOSE_WAIT after >100 exact\n");
+    assert_false(watch->stay_about);
+    watch_free(watch);
+}
+
 static void fins_that_cross_go_by_closing(void **state) {
     const struct socket time_wait = minisock_of(1, TCP_STATE_TIME_WAIT);
     struct watch *watch = watch_traced_in(TCP_STATE_ESTABLISHED);
@@ -2355,6 +2395,8 @@ int main(void) {
         cmocka_unit_test(the_side_that_connects_is_told_from_close_to_close),
         cmocka_unit_test(the_side_that_accepts_is_told_from_its_handshake_on),
         cmocka_unit_test(fins_that_cross_go_by_closing),
+        cmocka_unit_test(a_time_that_a_walk_begins_or_ends_is_approximate),
+        cmocka_unit_test(what_stood_before_the_watch_began_at_its_first_look),
         cmocka_unit_test(one_that_is_met_in_its_middle_was_there_before),
         cmocka_unit_test(one_that_connects_was_not_there_before),
         cmocka_unit_test(an_end_that_is_met_first_has_the_state_before_it),
