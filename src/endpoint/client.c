@@ -2,6 +2,7 @@
 #include "endpoint/client.h"
 
 #include "endpoint/connect.h"
+#include "endpoint/leave.h"
 #include "endpoint/liveness.h"
 #include "endpoint/signals.h"
 #include "endpoint/sockaddr.h"
@@ -45,6 +46,7 @@ struct client {
     bool over;
     struct client_outcome outcome;
     const char *detail; /* of the end */
+    int signal;         /* that came; 0: none did */
 };
 
 static bool is_empty(const struct buffer *buffer) {
@@ -114,6 +116,13 @@ static void emit_ending(struct client *client, enum endpoint_event_kind kind, en
     };
 
     sockaddr_describe(client->fd, &client->socket);
+    if (kind == ENDPOINT_CLOSED) {
+        const struct leave leave = leave_look(client->fd, error, false);
+
+        client->socket.state = (uint8_t)leave.state;
+        event.reset_sent = leave.reset;
+        event.not_read = leave.not_read;
+    }
     emit(client, &event);
 }
 
@@ -274,18 +283,18 @@ static void print(struct client *client) {
     client->over = true;
 }
 
-/* What came before the end is printed after it, too; to a reader that is slow, until a signal. */
+/* What came before the end is printed after it, too; to a reader that is slow, until a signal, or
+ * only what it takes at once where that has come. */
 static void print_rest(struct client *client) {
     while (client->outcome.result == CLIENT_ENDED && !is_empty(&client->down)) {
         struct pollfd fds[] = {{.fd = client->out, .events = POLLOUT},
                                {.fd = client->signals, .events = POLLIN}};
 
-        if (poll(fds, 2, -1) <= 0)
+        if (poll(fds, 2, client->signal ? 0 : -1) < 0)
             continue;
-        if (fds[0].revents)
-            print(client);
-        else
+        if (fds[0].revents == 0)
             return;
+        print(client);
     }
 }
 
@@ -377,6 +386,8 @@ static void step(struct client *client) {
         return;
     }
     if (fds[SIGNALS].revents) {
+        client->signal = signals_next(client->signals);
+        client->detail = signals_name(client->signal);
         end(client, TCP_ENDING_LOCAL_CLOSE, 0, NULL);
         return;
     }

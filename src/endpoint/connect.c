@@ -106,8 +106,10 @@ static int await(struct attempt *attempt, int fd) {
         attempt->detail = "--connect-timeout";
         return end(attempt, TCP_ENDING_TIMED_OUT, 0, "connect");
     }
-    if (fds[1].revents)
+    if (fds[1].revents) {
+        attempt->detail = signals_name(signals_next(attempt->signals));
         return end(attempt, TCP_ENDING_LOCAL_CLOSE, 0, NULL);
+    }
     getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
     return error ? end(attempt, tcp_ending_of_errno(error), error, "connect") : 0;
 }

@@ -11,8 +11,9 @@ int64_t endpoint_noticed_idle(const struct endpoint_event *event) {
 }
 
 int64_t endpoint_noticed_sending(const struct endpoint_event *event) {
-    return sooner(tcp_timeout_sending(event->limits, event->liveness, event->rto_ns),
-                  event->read_timeout_ns);
+    const int64_t tcp_ns = tcp_timeout_sending(event->limits, event->liveness, event->rto_ns);
+
+    return sooner(sooner(tcp_ns, event->read_timeout_ns), event->idle_timeout_ns);
 }
 
 int64_t endpoint_noticed_connecting(const struct endpoint_event *event) {

@@ -49,6 +49,8 @@ struct endpoint_event {
     int64_t noticed_ns;     /* since the last byte was sent; -1: none was */
     int64_t fin_unseen_ns;  /* how long the peer's FIN had lain there unseen; -1: it had not */
     int64_t sent, received; /* bytes; -1: not known */
+    bool reset_sent;        /* this side has closed it with a RST */
+    int64_t not_read;       /* bytes that had come, and it had not read as it closed */
 
     /* shutdown */
     int signal;             /* that ended it; 0: none did */

@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -169,9 +168,10 @@ static void drop(struct server *server, struct session *session) {
 
 static void emit_closed(struct server *server, const struct session *session, const char *detail) {
     const struct session_record *record = session->record;
+    struct socket socket = session->socket;
     struct endpoint_event event = {
         .kind = ENDPOINT_CLOSED,
-        .socket = &session->socket,
+        .socket = &socket,
         .pid = session->pid,
         .cause = record->cause,
         .error = record->error,
@@ -182,19 +182,26 @@ static void emit_closed(struct server *server, const struct session *session, co
         .fin_unseen_ns = -1,
         .sent = record->sent,
         .received = record->received,
+        .reset_sent = record->leave.reset,
+        .not_read = record->leave.not_read,
     };
 
+    socket.state = (uint8_t)record->leave.state;
     emit(server, &event);
 }
 
 /* Accounts for a session that is over, and forgets it. */
 static void finish(struct server *server, struct session *session, const char *detail) {
-    server->sent += session->record->sent;
-    server->received += session->record->received;
+    struct session_record *record = session->record;
+
+    server->sent += record->sent;
+    server->received += record->received;
+    if (session->fd >= 0)
+        record->leave = leave_look(session->fd, record->error, server->loop.settings->reset);
     if (server->listener >= 0)
         emit_closed(server, session, detail);
-    if (session->record != &session->own && session->fd < 0)
-        munmap(session->record, sizeof(*session->record));
+    if (record != &session->own && session->fd < 0)
+        munmap(record, sizeof(*record));
     drop(server, session);
 }
 
@@ -335,8 +342,8 @@ static void reap(struct server *server, pid_t pid, int status) {
         snprintf(detail, sizeof(detail), "its process %d failed", (int)pid);
     if (*detail)
         session->record->cause = TCP_ENDING_LOCAL_CLOSE;
-    else if (server->stopping) /* nobody but this process has ended it */
-        session->record->detail = NULL;
+    else if (server->stopping) /* what has ended this process has ended that one, too */
+        session->record->detail = signals_name(server->signal);
     finish(server, session, *detail ? detail : NULL);
 }
 
@@ -359,14 +366,14 @@ static void end_children(struct server *server) {
 }
 
 static void read_signals(struct server *server) {
-    struct signalfd_siginfo info;
+    int number;
 
-    while (read(server->signals, &info, sizeof(info)) == sizeof(info)) {
-        if (info.ssi_signo == SIGCHLD) {
+    while ((number = signals_next(server->signals)) != 0) {
+        if (number == SIGCHLD) {
             reap_all(server, WNOHANG);
         } else {
             server->stopping = true;
-            server->signal = (int)info.ssi_signo;
+            server->signal = number;
         }
     }
 }
@@ -388,7 +395,7 @@ static void emit_shutdown(struct server *server) {
     if (server->loop.settings->fork)
         end_children(server);
     DL_FOREACH_SAFE(server->sessions, session, next) {
-        close_from_here(server, session, NULL);
+        close_from_here(server, session, signals_name(server->signal));
     }
     event.sent = server->sent;
     event.received = server->received;

@@ -6,6 +6,7 @@
 #ifndef TCPWATCH_ENDPOINT_SESSION_H
 #define TCPWATCH_ENDPOINT_SESSION_H
 
+#include "endpoint/leave.h"
 #include "endpoint/server.h"
 
 /* What is read at a time. One buffer serves all sessions: an idle one has none of its own. */
@@ -28,6 +29,7 @@ struct session_record {
     int64_t began_ns, active_ns;
     int64_t sent_ns; /* the last byte; 0: none was */
     int64_t sent, received;
+    struct leave leave; /* as who serves it was about to close it; all 0: it never was */
 };
 
 struct session {

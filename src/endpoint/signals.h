@@ -9,6 +9,12 @@
  * does not block; -1 with errno. */
 int signals_open(void);
 
+/* Reads the number of the next one that has come; 0: none has. */
+int signals_next(int signals);
+
+/* "SIGTERM", "SIGINT"; NULL for 0. */
+const char *signals_name(int number);
+
 /* Gives SIGTERM and SIGINT back their usual effect: they end the process. */
 void signals_release(void);
 

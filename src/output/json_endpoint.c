@@ -55,6 +55,10 @@ static void set_ending(json_t *object, const struct endpoint_event *event) {
     set_ms(object, "fin_unseen_ms", event->fin_unseen_ns);
     object_set_known(object, "bytes_sent", event->sent);
     object_set_known(object, "bytes_received", event->received);
+    if (event->reset_sent)
+        object_set(object, "reset_sent", json_true());
+    if (event->not_read)
+        object_set_number(object, "not_read", event->not_read);
 }
 
 static void set_shutdown(json_t *object, const struct endpoint_event *event) {

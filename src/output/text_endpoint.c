@@ -18,8 +18,10 @@ static void put_ends(struct writer *writer, const struct socket *socket) {
 
 /* "685 s", "1.5 s": in seconds, as the kernel's settings are. */
 static void put_seconds(struct writer *writer, int64_t ns) {
-    writer_number(writer, (uint64_t)(ns / NS_PER_S));
-    if (ns < 100 * NS_PER_S && ns % NS_PER_S >= NS_PER_S / 10) {
+    const bool rounds = ns >= 100 * NS_PER_S;
+
+    writer_number(writer, (uint64_t)((rounds ? ns + NS_PER_S / 2 : ns) / NS_PER_S));
+    if (!rounds && ns % NS_PER_S >= NS_PER_S / 10) {
         writer_put(writer, ".", 1);
         writer_number(writer, (uint64_t)(ns % NS_PER_S / (NS_PER_S / 10)));
     }
@@ -146,6 +148,10 @@ static void put_ending(struct output *output, const struct endpoint_event *event
         writer_text(writer, ": ");
         writer_text(writer, event->detail);
     }
+    if (event->reset_sent)
+        writer_text(writer, "; a RST was sent");
+    if (event->not_read)
+        text_count(writer, ", ", event->not_read, "byte was not read", "bytes were not read");
     if (event->kind != ENDPOINT_STAYING) {
         writer_text(writer, event->sent < 0 ? " after " : "; lived ");
         text_duration(writer, event->after_ns);

@@ -131,7 +131,7 @@ class ForkModel(EndsTest):
         self.assertEqual(server.stop(), (0, ""))
         with self.assertRaises(ConnectionResetError):
             peer.recv(1)
-        self.assertNotIn("detail", server.wait_for(event="closed"))
+        self.assertEqual(server.wait_for(event="closed")["detail"], "SIGINT")
 
     def test_second_signal_ends_it_at_once(self):
         """It waits for its children, one of which does not answer."""
@@ -169,6 +169,7 @@ class Misbehaviour(EndsTest):
             self.assertEqual(client.finish()[0], PEER_CLOSED)
             closed = server.wait_for(event="closed")
             self.assertEqual((closed["cause"], closed["detail"]), ("local-close", "--close-after"))
+            self.assertNotIn("reset_sent", closed)
             self.assertTrue(400 <= closed["after_ms"] < 1400, closed)
             self.assertEqual(server.stop(), (0, ""))
 
@@ -180,6 +181,10 @@ class Misbehaviour(EndsTest):
             self.assertEqual((client.events[-1]["error"], client.events[-1]["syscall"]),
                              ("ECONNRESET", "read"))
             self.assertEqual(server.stop(), (0, ""))
+            closed = server.wait_for(event="closed")
+            self.assertEqual((closed["detail"], closed["reset_sent"], closed["state"]),
+                             ("--close-after", True, "ESTABLISHED"))
+            self.assertNotIn("not_read", closed)
         self.assertEqual(self.states(), set())  # what is reset leaves no TIME_WAIT
 
     def test_hold_leaks_close_wait(self):
@@ -212,6 +217,9 @@ class Misbehaviour(EndsTest):
                                         for row in self.list("--remote-port", str(PORT))))
             self.assertEqual(server.stop(), (0, ""))
             self.assertEqual(client.finish()[0], RESET)
+            closed = server.wait_for(event="closed")
+            self.assertTrue(closed["reset_sent"])
+            self.assertGreater(closed["not_read"], 65536)
             closed = client.events[-1]
             self.assertEqual((closed["cause"], closed["error"]), ("reset", "ECONNRESET"))
             self.assertEqual(closed["bytes_received"], 0)
@@ -431,7 +439,11 @@ class Signals(EndsTest):
                                                         "bytes_sent", "bytes_received")},
                              {"event": "shutdown", "signal": name, "open": 1, "accepted": 2,
                               "bytes_sent": 1006, "bytes_received": 1006})
-            self.assertEqual(server.events[-2]["event"], "closed")
+            closed = server.events[-2]
+            self.assertEqual((closed["event"], closed["detail"], closed["state"]),
+                             ("closed", name, "ESTABLISHED"))
+            self.assertEqual(server.wait_for(event="closed", cause="peer-close")["state"],
+                             "CLOSE_WAIT")
 
     def test_summary_in_words(self):
         server = self.spawn(TCPWATCH, "server", stdout=-1, text=True)
@@ -440,7 +452,7 @@ class Signals(EndsTest):
         server.send_signal(signal.SIGTERM)
         text = server.communicate()[0]
         self.assertRegex(text, r"127\.0\.0\.1:\d+ +accepted by pid \d+\n"
-                               r".*127\.0\.0\.1:\d+ +closed from this side; lived .*"
+                               r".*127\.0\.0\.1:\d+ +closed from this side: SIGTERM; lived .*"
                                r"sent 6 bytes, received 6 bytes\n"
                                r"-- [\d.]+m?s served: 1 connection, 1 still open; "
                                r"sent 6 bytes, received 6 bytes\n$")
@@ -587,7 +599,10 @@ class Pipe(EndsTest):
         self.assertIsNone(client.process.poll())
         client.process.send_signal(signal.SIGINT)
         self.assertEqual(client.process.wait(10), 0)
-        self.assertEqual(client.wait_for(event="closed")["cause"], "local-close")
+        closed = client.wait_for(event="closed")
+        self.assertEqual((closed["cause"], closed["detail"]), ("local-close", "SIGINT"))
+        # Of what the server has sent there is more than its output took.
+        self.assertTrue(closed["reset_sent"])
 
     def test_terminal_that_takes_nothing_does_not_keep_it_from_ending(self):
         self.start_server()
@@ -750,7 +765,8 @@ class Connecting(EndsTest):
         client.wait_for(event="options")
         self.wait_until(lambda: ("SYN_SENT", client.pid) in self.states())
         self.assertEqual(client.stop()[0], 0)
-        self.assertEqual(client.events[-1]["cause"], "local-close")
+        self.assertEqual((client.events[-1]["cause"], client.events[-1]["detail"]),
+                         ("local-close", "SIGINT"))
 
     def test_from_an_address(self):
         server = self.start_server()

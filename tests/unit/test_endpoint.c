@@ -90,7 +90,7 @@ static void settings_are_told_with_what_they_mean(void **state) {
     json_decref(object);
     assert_says(&event, "keepalive: after 10 s idle, 9 probes 75 s apart\n");
     assert_says(&event, "a dead peer is noticed after 685 s while idle, "
-                        "after about 928 s while sending, after 127 s while connecting\n");
+                        "after about 929 s while sending, after 127 s while connecting\n");
 }
 
 static void never_is_null_and_never(void **state) {
@@ -187,6 +187,37 @@ static void a_fin_that_lay_unseen_is_told(void **state) {
     assert_says(&event, "the peer's FIN had lain here unseen for 1.2s\n");
 }
 
+static void what_close_sent_is_told(void **state) {
+    const struct socket socket = socket_of(1, TCP_STATE_ESTABLISHED);
+    struct endpoint_event event = event_of(ENDPOINT_CLOSED, &socket);
+    json_t *object;
+
+    (void)state;
+    event.cause = TCP_ENDING_LOCAL_CLOSE;
+    object = told_in_json(&event);
+    assert_null(json_object_get(object, "reset_sent"));
+    assert_null(json_object_get(object, "not_read"));
+    json_decref(object);
+    event.reset_sent = true;
+    event.not_read = 5;
+    object = told_in_json(&event);
+    assert_true(json_is_true(json_object_get(object, "reset_sent")));
+    assert_int_equal(number_in(object, "not_read"), 5);
+    json_decref(object);
+    assert_says(&event, "closed from this side; a RST was sent, 5 bytes were not read; lived 8.5s");
+}
+
+/* A server closes what has been idle for so long, answered or not. */
+static void an_idle_timeout_ends_sending_too(void **state) {
+    struct endpoint_event event = event_of(ENDPOINT_LISTENING, NULL);
+
+    (void)state;
+    event.idle_timeout_ns = 60 * NS_PER_S;
+    assert_true(endpoint_noticed_sending(&event) == 60 * NS_PER_S);
+    event.read_timeout_ns = NS_PER_S;
+    assert_true(endpoint_noticed_sending(&event) == NS_PER_S);
+}
+
 static void a_server_names_its_processes_and_counts_at_the_end(void **state) {
     const struct socket socket = socket_of(1, TCP_STATE_ESTABLISHED);
     struct endpoint_event event = event_of(ENDPOINT_ACCEPTED, &socket);
@@ -233,6 +264,8 @@ int main(void) {
         cmocka_unit_test(a_fin_that_lay_unseen_is_told),
         cmocka_unit_test(a_server_names_its_processes_and_counts_at_the_end),
         cmocka_unit_test(a_pause_says_what_is_short),
+        cmocka_unit_test(what_close_sent_is_told),
+        cmocka_unit_test(an_idle_timeout_ends_sending_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
