@@ -111,33 +111,38 @@ static void end_line(struct output *output, const struct event *event) {
     writer_put(writer, "\n", 1);
 }
 
+static void put_moment(struct writer *writer, int64_t ns) {
+    if (ns == 0) {
+        writer_text(writer, " now");
+        return;
+    }
+    writer_text(writer, " in ");
+    text_duration(writer, ns);
+}
+
+/* What a timer does next. After tries without an answer that may be the end: how many there will be
+ * the socket does not tell. */
+static void put_try(struct writer *writer, const char *what, const struct socket *socket) {
+    writer_format(writer, "; %s %u%s", what, socket->timer_count + 1,
+                  socket->timer_count ? ", or the end," : "");
+    put_moment(writer, socket->timer_ms * NS_PER_MS);
+}
+
 static void put_timer(struct writer *writer, const struct socket *socket) {
-    switch (socket->timer) {
-    case SOCKET_TIMER_TIME_WAIT:
-        writer_text(writer, ", the kernel drops it in ");
-        text_duration(writer, socket->timer_ms * NS_PER_MS);
-        break;
-    case SOCKET_TIMER_RETRANSMIT:
-        writer_format(writer, "; retransmission %u in ", socket->timer_count + 1);
-        text_duration(writer, socket->timer_ms * NS_PER_MS);
-        break;
-    case SOCKET_TIMER_KEEPALIVE:
-        /* With a tcp_fin_timeout above TCP_TIMEWAIT_LEN an orphan first waits for the difference
-         * (tcp_close(), net/ipv4/tcp.c). */
-        if (socket->state == TCP_STATE_FIN_WAIT2 && socket->inode == 0) {
-            writer_text(writer, ", the kernel drops it in ");
-            text_duration(writer, socket->timer_ms * NS_PER_MS + TCP_TIMEWAIT_LEN_NS);
-            break;
-        }
-        writer_text(writer, "; keepalive probe in ");
-        text_duration(writer, socket->timer_ms * NS_PER_MS);
-        break;
-    case SOCKET_TIMER_PROBE:
-        writer_text(writer, "; probe in ");
-        text_duration(writer, socket->timer_ms * NS_PER_MS);
-        break;
-    default:
-        break;
+    /* With a tcp_fin_timeout above TCP_TIMEWAIT_LEN an orphan first waits for the difference
+     * (tcp_close(), net/ipv4/tcp.c). */
+    const bool orphan_waits = socket->timer == SOCKET_TIMER_KEEPALIVE &&
+                              socket->state == TCP_STATE_FIN_WAIT2 && socket->inode == 0;
+
+    if (orphan_waits || socket->timer == SOCKET_TIMER_TIME_WAIT) {
+        writer_text(writer, ", the kernel drops it");
+        put_moment(writer, socket->timer_ms * NS_PER_MS + (orphan_waits ? TCP_TIMEWAIT_LEN_NS : 0));
+    } else if (socket->timer == SOCKET_TIMER_RETRANSMIT) {
+        put_try(writer, "retransmission", socket);
+    } else if (socket->timer == SOCKET_TIMER_KEEPALIVE) {
+        put_try(writer, "keepalive probe", socket);
+    } else if (socket->timer == SOCKET_TIMER_PROBE) {
+        put_try(writer, "probe", socket);
     }
 }
 

@@ -319,6 +319,43 @@ static void every_event_is_clean_text_whatever_the_process_is_called(void **stat
     }
 }
 
+/* What the last try without an answer is followed by the socket does not tell. */
+static void a_timer_says_what_comes_next(void **state) {
+    static const struct {
+        enum socket_timer timer;
+        uint32_t ms, count;
+        const char *text;
+    } rows[] = {
+        {SOCKET_TIMER_RETRANSMIT, 200, 0, "; retransmission 1 in 200ms\n"},
+        {SOCKET_TIMER_RETRANSMIT, 920, 2, "; retransmission 3, or the end, in 920ms\n"},
+        {SOCKET_TIMER_RETRANSMIT, 0, 3, "; retransmission 4, or the end, now\n"},
+        {SOCKET_TIMER_KEEPALIVE, 9000, 0, "; keepalive probe 1 in 9.0s\n"},
+        {SOCKET_TIMER_PROBE, 1000, 1, "; probe 2, or the end, in 1.0s\n"},
+        {SOCKET_TIMER_TIME_WAIT, 59000, 0, ", the kernel drops it in 59.0s\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct output output = {.owners = true};
+        struct connection connection = connection_of("client");
+        struct event event = event_of(EVENT_STUCK, &connection);
+        struct socket socket = socket_of(1, TCP_STATE_SYN_SENT);
+        char *text;
+
+        socket.timer = (uint8_t)rows[i].timer;
+        socket.timer_ms = rows[i].ms;
+        socket.timer_count = rows[i].count;
+        event.to = TCP_STATE_SYN_SENT;
+        event.socket = &socket;
+        output_event(&output, &event);
+        text = take_text(&output);
+        if (!strstr(text, rows[i].text))
+            fail_msg("%s: %s", rows[i].text, text);
+        free(text);
+        output_free(&output);
+    }
+}
+
 static void every_list_is_clean_text_whatever_the_process_is_called(void **state) {
     struct output output = {.header = true, .owners = true};
     struct socket sockets[COUNT(hostile_names)];
@@ -824,6 +861,7 @@ int main(void) {
         cmocka_unit_test(an_end_is_written_as_people_write_it),
         cmocka_unit_test(a_transition_says_what_it_passed_and_who_acts),
         cmocka_unit_test(a_stay_is_told_as_exactly_as_it_is_known),
+        cmocka_unit_test(a_timer_says_what_comes_next),
         cmocka_unit_test(a_connection_that_a_process_takes_shows_nothing),
         cmocka_unit_test(the_summary_accounts_for_the_watch),
         cmocka_unit_test(gaps_alone_are_told_in_the_summary),
