@@ -49,12 +49,18 @@ static const struct argp_option options[] = {
     "LISTEN, SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, CLOSING, "         \
     "LAST_ACK, TIME_WAIT, CLOSE, NEW_SYN_RECV, BOUND_INACTIVE"
 
+/* wrong: the item of the list `value` that is, or NULL. */
+static void check_list(const struct argp_state *state, const char *option, const char *value,
+                       const char *wrong, const char *what, const char *allowed) {
+    if (wrong && *wrong == '\0' && *value)
+        usage_refuse(state, option, value, "has an empty item", allowed);
+    else if (wrong)
+        usage_refuse(state, option, wrong, what, allowed);
+}
+
 static void take_ports(const struct argp_state *state, const char *option, const char *value,
                        struct ports *ports) {
-    const char *wrong = ports_parse(value, ports);
-
-    if (wrong)
-        usage_refuse(state, option, wrong, "is no port", PORTS_ALLOWED);
+    check_list(state, option, value, ports_parse(value, ports), "is no port", PORTS_ALLOWED);
 }
 
 static void take_netns(const struct argp_state *state, const char *value,
@@ -120,7 +126,6 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     int family = filter->family == FILTER_INET    ? AF_INET
                  : filter->family == FILTER_INET6 ? AF_INET6
                                                   : AF_UNSPEC;
-    const char *wrong;
 
     switch (key) {
     case 'p':
@@ -134,12 +139,12 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         return 0;
     case 'a':
         selection->address = value;
-        if ((wrong = prefix_parse(value, filter)))
-            usage_refuse(state, "--address", wrong, "is no address", ADDRESSES_ALLOWED);
+        check_list(state, "--address", value, prefix_parse(value, filter), "is no address",
+                   ADDRESSES_ALLOWED);
         return 0;
     case 's':
-        if ((wrong = states_parse(value, &filter->states)))
-            usage_refuse(state, "--state", wrong, "is no state", STATES_ALLOWED);
+        check_list(state, "--state", value, states_parse(value, &filter->states), "is no state",
+                   STATES_ALLOWED);
         return 0;
     case '4':
     case '6':

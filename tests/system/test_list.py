@@ -302,7 +302,8 @@ class Usage(unittest.TestCase):
     BAD = (
         ("list", "--port", "0"), ("list", "--port", "65536"), ("list", "--port", "abc"),
         ("list", "--port", "10-5"), ("list", "--port", ""), ("list", "--port", "1,,2"),
-        ("list", "--port", "-1"), ("list", "--port", "1-70000"), ("list", "--state", "NOPE"),
+        ("list", "--port", "-1"), ("list", "--port", "1-70000"), ("list", "--port", "80,"),
+        ("list", "--state", "NOPE"), ("list", "--state", ","), ("list", "--address", ","),
         ("list", "--local-port", "x"), ("list", "--remote-port", "0"),
         ("list", "--address", "10.0.0.0/33"), ("list", "--address", "::/129"),
         ("list", "--address", "10.0.0"), ("list", "--address", "10.0.0.0/"),
@@ -330,6 +331,7 @@ class Usage(unittest.TestCase):
                 self.assertIn("allowed: ", line)
                 wrong = line.split("'")[1]
                 self.assertIn(wrong, value)
+                self.assertEqual(wrong == "", value == "", line)
 
     def test_bad_options_and_arguments(self):
         self.assertIn("--frob", self.refuse("list", "--frob"))
