@@ -759,6 +759,15 @@ class Connecting(EndsTest):
         predicted_ms = client.events[0]["if_peer_vanishes"]["connecting_ms"]
         self.assertAlmostEqual(closed["after_ms"], predicted_ms, delta=predicted_ms / 10)
 
+    def test_no_port_is_left(self):
+        self.start_server()
+        write("/proc/sys/net/ipv4/ip_local_port_range", "50000 50000")
+        kept = self.start_client()
+        kept.wait_for(event="connected")
+        status, closed, _ = self.say_of()
+        self.assertEqual((status, closed["error"], closed["syscall"]),
+                         (1, "EADDRNOTAVAIL", "connect"))
+
     def test_signal_ends_the_attempt(self):
         self.full_listener()
         client = self.start_client()
