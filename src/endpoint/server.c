@@ -340,10 +340,13 @@ static void reap(struct server *server, pid_t pid, int status) {
                  WTERMSIG(status), strsignal(WTERMSIG(status)));
     else if (WEXITSTATUS(status))
         snprintf(detail, sizeof(detail), "its process %d failed", (int)pid);
+    else if (session->record->signal && !server->stopping)
+        snprintf(detail, sizeof(detail), "its process was ended by %s",
+                 signals_name(session->record->signal));
+    else if (session->record->signal) /* by this process, as it ends itself */
+        session->record->detail = signals_name(server->signal);
     if (*detail)
         session->record->cause = TCP_ENDING_LOCAL_CLOSE;
-    else if (server->stopping) /* what has ended this process has ended that one, too */
-        session->record->detail = signals_name(server->signal);
     finish(server, session, *detail ? detail : NULL);
 }
 
@@ -505,11 +508,11 @@ int server_run(struct server *server) {
         server->left =
             server->listener >= 0 && server->loop.settings->left(server->loop.settings->into);
     }
-    if (server->listener >= 0)
+    if (server->listener >= 0) {
         emit_shutdown(server);
-    else if (server->sessions)
-        close_from_here(server, server->sessions,
-                        server->signal == SIGTERM ? "its process was ended by SIGTERM"
-                                                  : "its process was ended by SIGINT");
+    } else if (server->sessions) {
+        server->sessions->record->signal = server->signal;
+        close_from_here(server, server->sessions, NULL);
+    }
     return 0;
 }

@@ -26,6 +26,7 @@ struct session_record {
     enum tcp_ending cause;
     int error;
     const char *syscall, *detail; /* as in struct endpoint_event, strings that stay */
+    int signal;                   /* that ended the child; 0: none did */
     int64_t began_ns, active_ns;
     int64_t sent_ns; /* the last byte; 0: none was */
     int64_t sent, received;

@@ -124,6 +124,17 @@ class ForkModel(EndsTest):
                          ("local-close", "--idle-timeout", 100000))
         self.wait_until(lambda: not children(server.pid))
 
+    def test_child_that_has_ended_before_its_server_was_told_keeps_its_reason(self):
+        server = self.start_server("--model=fork", "--close-after=300ms")
+        peer = self.call()
+        server.wait_for(event="accepted")
+        server.process.send_signal(signal.SIGSTOP)
+        self.assertEqual(peer.recv(1), b"")
+        server.process.send_signal(signal.SIGINT)
+        server.process.send_signal(signal.SIGCONT)
+        self.assertEqual(server.finish(), (0, ""))
+        self.assertEqual(server.wait_for(event="closed")["detail"], "--close-after")
+
     def test_reset_holds_when_the_server_ends(self):
         server = self.start_server("--model=fork", "--reset")
         peer = self.call()

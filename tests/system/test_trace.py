@@ -147,7 +147,8 @@ class Moves(TraceTest):
         server, client = self.connect(listener)
         port = client.getsockname()[1]
         cookie, _ = self.close_both(monitor, server, client)
-        self.assertEqual([event["local"]["port"] for event in monitor.of(cookie)][1:], [port] * 5)
+        self.assertEqual([event["local"].get("port") for event in monitor.of(cookie)][1:],
+                         [port] * 5)
         self.end(monitor)
 
     def test_fins_that_cross(self):
@@ -250,7 +251,7 @@ class Moves(TraceTest):
         self.assertEqual([event["cause"] for event in monitor.of(cookie)
                           if event["event"] == "closed"], ["refused", "refused", "aborted"])
         begins, *goes_on = monitor.of(cookie)[-4:]
-        self.assertEqual(begins["local"]["port"], 0)  # and not the last one
+        self.assertNotIn("port", begins["local"])  # not the last one
         self.assertEqual({event["local"]["port"] for event in goes_on}, {port})
 
     def test_socket_that_connects_again_beside_its_minisock(self):
