@@ -25,6 +25,8 @@ static void set_event_connection(const struct output *output, json_t *object,
     };
 
     object_set_connection(output, object, &identity);
+    if (event->former_cookie)
+        object_set_cookie(object, "former_cookie", event->former_cookie);
 }
 
 static json_t *timer_object(const struct socket *socket) {

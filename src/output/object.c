@@ -116,10 +116,15 @@ static void set_owner(json_t *object, const struct owner *owner) {
     object_set_written(object, "process", &name);
 }
 
+void object_set_cookie(json_t *object, const char *key, uint64_t cookie) {
+    char text[24];
+
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)cookie);
+    object_set_text(object, key, text);
+}
+
 void object_set_connection(const struct output *output, json_t *object,
                            const struct identity *identity) {
-    char cookie[24];
-
     object_set_text(object, "family", identity->inet6 ? "inet6" : "inet");
     set_end(object, "local", identity, identity->local, identity->local_port);
     set_end(object, "remote", identity, identity->remote, identity->remote_port);
@@ -127,10 +132,8 @@ void object_set_connection(const struct output *output, json_t *object,
         set_device(object, identity->ifindex, identity->netns);
     if (identity->state != TCP_STATE_UNKNOWN)
         object_set_text(object, "state", tcp_state_name(identity->state));
-    if (identity->cookie) {
-        snprintf(cookie, sizeof(cookie), "%llu", (unsigned long long)identity->cookie);
-        object_set_text(object, "cookie", cookie);
-    }
+    if (identity->cookie)
+        object_set_cookie(object, "cookie", identity->cookie);
     /* A socket that no process holds has neither inode nor user. */
     if (identity->inode) {
         object_set_number(object, "inode", identity->inode);

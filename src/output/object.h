@@ -37,6 +37,7 @@ struct identity {
     const struct owner *owner;
 };
 
+void object_set_cookie(json_t *object, const char *key, uint64_t cookie);
 void object_set_connection(const struct output *output, json_t *object,
                            const struct identity *identity);
 void object_set_socket(const struct output *output, json_t *object, const struct socket *socket,

@@ -99,6 +99,7 @@ struct event {
     enum event_kind kind;
     int64_t at_ns;
     struct connection *connection; /* NULL for lost; valid while the event is handed on */
+    uint64_t former_cookie;        /* under which it was told before; 0: it has the same still */
     const struct socket *socket;   /* what was observed; NULL where it is gone */
 
     /* appeared: to. transition: from, to, dwell. stuck: to, dwell. */

@@ -54,12 +54,19 @@
 /* So many sockets are remembered that may go on under another cookie. */
 #define UNSURE_MAX 64
 
+/* Of so many that have got another cookie, the last ones, the former is told. */
+#define RENAMED_MAX 16
+
 /* A socket whose cookie was made by a walk, and may have come too late: see goes_on_as(). */
 struct unsure {
     uint64_t cookie;
     uint32_t walk;
     uint16_t local_port, remote_port;
     bool request;
+};
+
+struct renamed {
+    uint64_t former, cookie;
 };
 
 struct tracker {
@@ -78,6 +85,8 @@ struct tracker {
     uint32_t lost_walk, late_walk;    /* the walks during or before which they were */
     struct unsure unsure[UNSURE_MAX]; /* a ring */
     size_t next_unsure;
+    struct renamed renamed[RENAMED_MAX]; /* a ring, too */
+    size_t renames;
     int64_t stuck_look_ns;    /* when to look at stays again */
     int64_t doubt_ns;         /* when to doubt the next ones */
     uint32_t turn, turns;     /* whose turn it is then: see is_in_doubt() */
@@ -148,7 +157,18 @@ static struct connection *find(struct tracker *tracker, uint64_t cookie) {
     return *found;
 }
 
+static uint64_t former_cookie(const struct tracker *tracker, uint64_t cookie) {
+    const size_t count = tracker->renames < RENAMED_MAX ? tracker->renames : RENAMED_MAX;
+
+    for (size_t i = 0; i < count; i++)
+        if (tracker->renamed[i].cookie == cookie)
+            return tracker->renamed[i].former;
+    return 0;
+}
+
 static void emit(const struct tracker *tracker, struct event *event) {
+    if (event->connection)
+        event->former_cookie = former_cookie(tracker, event->connection->cookie);
     event->exact = tracker->exact;
     event->acted = tracker->acted;
     tracker->settings.emit(tracker->settings.into, event);
@@ -248,6 +268,8 @@ static struct connection *rename_as(struct tracker *tracker, struct connection *
                                     const struct socket *socket) {
     HASH_DEL(tracker->table, connection);
     *recent(tracker, connection->cookie) = NULL;
+    tracker->renamed[tracker->renames++ % RENAMED_MAX] =
+        (struct renamed){.former = connection->cookie, .cookie = socket->cookie};
     connection->cookie = socket->cookie;
     HASH_ADD(hh, tracker->table, cookie, sizeof(connection->cookie), connection);
     if (connection->hh.tbl) {

@@ -306,6 +306,8 @@ class NetworkTest(unittest.TestCase):
         too."""
         states = {}
         for event in events:
+            if event.get("former_cookie") in states:
+                states[event["cookie"]] = states.pop(event["former_cookie"])
             if event["event"] == "appeared":
                 self.assertNotIn(event["cookie"], states)
                 states[event["cookie"]] = event["state"]

@@ -161,12 +161,14 @@ static void a_closed_connection_is_told_in_json(void **state) {
         event.cause = (enum cause)cause;
         event.closed_first = SIDE_REMOTE;
         event.lifetime_ns = 1500 * NS_PER_MS;
+        event.former_cookie = UINT64_MAX;
         event.lifetime_approximate = cause == CAUSE_RESET;
         event.totals = (struct totals){.bytes_sent = 1LL << 40, .retransmits = 0, .segs_in = -1};
         output_event(&output, &event);
         object = take_object(&output);
         assert_string_equal(text_in(object, "cause"), causes[cause]);
         assert_string_equal(text_in(object, "closed_first"), "remote");
+        assert_string_equal(text_in(object, "former_cookie"), "18446744073709551615");
         assert_int_equal(number_in(object, "lifetime_ms"), 1500);
         assert_ptr_equal(json_object_get(object, "lifetime_approximate"),
                          cause == CAUSE_RESET ? json_true() : NULL);
@@ -180,9 +182,10 @@ static void a_closed_connection_is_told_in_json(void **state) {
 
 static void what_is_unknown_is_absent(void **state) {
     static const char *const absent[] = {
-        "cause",       "closed_first", "lifetime_ms", "bytes_sent", "bytes_received",
-        "retransmits", "inode",        "uid",         "pid",        "process",
-        "netns",       "timer",        "skipped",     "count",      "segments_sent",
+        "cause",         "closed_first", "lifetime_ms", "bytes_sent", "bytes_received",
+        "retransmits",   "inode",        "uid",         "pid",        "process",
+        "netns",         "timer",        "skipped",     "count",      "segments_sent",
+        "former_cookie",
     };
     struct output output = {.json = true};
     struct connection connection = connection_of("was held by this once");

@@ -90,6 +90,8 @@ static void on_event(void *into, struct event *event) {
     }
     watch->last_port = event->connection->local_port;
     watch->last_pid = event->connection->owner.pid;
+    if (event->former_cookie)
+        note(watch, "%llu-", (unsigned long long)event->former_cookie);
     note(watch, "%llu%s", (unsigned long long)event->connection->cookie, kinds[event->kind]);
     if (event->kind == EVENT_TRANSITION)
         note(watch, "%s>", tcp_state_name(event->from));
@@ -696,8 +698,8 @@ static void a_minisock_whose_cookie_came_too_late_is_the_same_connection(void **
     stand(watch, 1, TCP_STATE_FIN_WAIT2);
     walk(watch);
     freed(watch, 1, stand_mini_for(watch, 1, 2));
-    expect(watch, "1 appeared FIN_WAIT2\n2 FIN_WAIT2>TIME_WAIT after 0\n"
-                  "2 closed TIME_WAIT fin local sent 701\n");
+    expect(watch, "1 appeared FIN_WAIT2\n1-2 FIN_WAIT2>TIME_WAIT after 0\n"
+                  "1-2 closed TIME_WAIT fin local sent 701\n");
     walk_later(watch);
     expect(watch, "");
 
@@ -706,9 +708,9 @@ static void a_minisock_whose_cookie_came_too_late_is_the_same_connection(void **
     walk(watch);
     stand_mini_for(watch, 3, 4);
     walk(watch);
-    expect(watch, "3 appeared CLOSING\n4 CLOSING>TIME_WAIT after 0\n");
+    expect(watch, "3 appeared CLOSING\n3-4 CLOSING>TIME_WAIT after 0\n");
     freed(watch, 3, find(watch, 4));
-    expect(watch, "4 closed TIME_WAIT fin sent 703\n");
+    expect(watch, "3-4 closed TIME_WAIT fin sent 703\n");
     walk_later(watch);
     expect(watch, "");
     watch_free(watch);
@@ -783,7 +785,7 @@ static void a_request_whose_cookie_came_too_late_is_the_same_connection(void **s
     child = stand(watch, 2, TCP_STATE_ESTABLISHED);
     child->remote_port = socket_of(1, TCP_STATE_CLOSE).remote_port;
     walk_later(watch);
-    expect(watch, "1 appeared SYN_RECV\n2 held SYN_RECV\n2 SYN_RECV>ESTABLISHED after 1000\n");
+    expect(watch, "1 appeared SYN_RECV\n1-2 held SYN_RECV\n1-2 SYN_RECV>ESTABLISHED after 1000\n");
     vanish(watch, 2);
 
     /* The same, and its full socket ends before the next walk. */
@@ -795,7 +797,7 @@ static void a_request_whose_cookie_came_too_late_is_the_same_connection(void **s
     last.remote_port = request->remote_port;
     vanish(watch, 3);
     tracker_freed(watch->tracker, &last, NULL, NULL, watch->now_ns);
-    expect(watch, "4 SYN_RECV>CLOSE after 0\n4 closed CLOSE unknown sent 704\n");
+    expect(watch, "3-4 SYN_RECV>CLOSE after 0\n3-4 closed CLOSE unknown sent 704\n");
     walk(watch);
     watch_free(watch);
 }
@@ -819,8 +821,8 @@ static void a_request_whose_socket_left_a_minisock_is_the_same_connection(void *
     (void)state;
     tracker_freed(watch->tracker, &last, stand_mini_for(watch, 1, 3), NULL, watch->now_ns);
     walk_later(watch);
-    expect(watch, "3 SYN_RECV>TIME_WAIT after 0 by ESTABLISHED,FIN_WAIT1,FIN_WAIT2|CLOSING\n"
-                  "3 closed TIME_WAIT fin sent 702\n");
+    expect(watch, "1-3 SYN_RECV>TIME_WAIT after 0 by ESTABLISHED,FIN_WAIT1,FIN_WAIT2|CLOSING\n"
+                  "1-3 closed TIME_WAIT fin sent 702\n");
     watch_free(watch);
 }
 
